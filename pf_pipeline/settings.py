@@ -3,7 +3,6 @@
 Nothing is read at import: call :func:`load_settings`. The environment wins over ``.env``.
 """
 
-from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,9 +66,6 @@ class Settings(BaseSettings):
     default_country: str = Field("AE", description="For phones without a country code.")
     display_timezone: str = Field("Asia/Dubai", description="Shown to people; inside all is UTC.")
 
-    first_day: date = Field(
-        date(2025, 1, 1), description="The first day partition that can be materialized."
-    )
     overlap_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = Field(
         180, description="How far a poll looks back, because leads surface late."
     )

@@ -1,0 +1,9 @@
+"""What can be wrong with the CRM, in one sentence that says what to do."""
+
+
+class CrmError(Exception):
+    """The CRM cannot be opened or written; the message is one sentence."""
+
+
+class ReferenceDataError(Exception):
+    """The properties or agents cannot be read; the message is one sentence."""

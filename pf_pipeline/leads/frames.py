@@ -1,0 +1,41 @@
+"""Frames between pandas, Arrow and DuckDB, always with the same types.
+
+Texts are Arrow-backed strings, whole numbers nullable integers, instants UTC: a column that is
+missing throughout keeps its type.
+"""
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a frame."""
+    return table.to_pandas(types_mapper=_pandas_type)
+
+
+def table_of(frame: pd.DataFrame) -> pa.Table:
+    """A frame as an Arrow table, without its index."""
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def select(sql: str, **relations: pd.DataFrame) -> pd.DataFrame:
+    """Run a SELECT with each frame standing under its keyword's name.
+
+    The database lives as long as the call.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name, frame in relations.items():
+            connection.register(name, table_of(frame))
+        return frame_of(connection.sql(sql).to_arrow_table())
+
+
+def _pandas_type(type_: pa.DataType) -> object:
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return pd.StringDtype(na_value=float("nan"))
+    if pa.types.is_integer(type_):
+        return pd.Int64Dtype()
+    if pa.types.is_timestamp(type_) and type_.tz:
+        return pd.DatetimeTZDtype("us", "UTC")
+    return None

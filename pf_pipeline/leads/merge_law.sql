@@ -1,0 +1,77 @@
+-- The merge law: one lead from all that was ever observed of it.
+--
+-- Reads the relation "observations" (columns of pf_pipeline.leads.schema.Observation) and gives
+-- one row a lead. The result depends on the set of observations alone, never on the order in
+-- which they came, how often, or in which batches: contents are kept with the first and the last
+-- instant at which they were seen, and first, last and the choice below are all order-free.
+--
+-- A field comes from the latest observation that carries it; one that does not carry it never
+-- erases it. Fields that only polls carry (recording, tags, creation) come from the latest poll
+-- where there is one. At the same instant a poll outranks a webhook, because it shows the state
+-- and not a step towards it; then the further status; then the contents' name, to be definite.
+WITH ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY lead_id
+            ORDER BY
+                last_observed_at,
+                observed_by = 'poll',
+                coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
+                content_id
+        ) AS recency
+    FROM observations
+),
+
+-- arg_max passes over rows whose first argument is missing: "the latest that carries it".
+merged AS (
+    SELECT
+        lead_id,
+        coalesce(
+            arg_max(channel, recency) FILTER (channel <> 'unknown'), 'unknown'
+        ) AS channel,
+        arg_max(status, recency) AS status,
+        arg_max(entity_type, recency) AS entity_type,
+        arg_max(name, recency) AS name,
+        arg_max(email, recency) AS email,
+        arg_max(phone, recency) AS phone,
+        arg_max(phone_e164, recency) AS phone_e164,
+        arg_max(whatsapp_username, recency) AS whatsapp_username,
+        arg_max(message, recency) AS message,
+        arg_max(listing_id, recency) AS listing_id,
+        arg_max(listing_reference, recency) AS listing_reference,
+        arg_max(reference_key, recency) AS reference_key,
+        arg_max(listing_title, recency) AS listing_title,
+        arg_max(portal_agent_id, recency) AS portal_agent_id,
+        arg_max(portal_agent_kind, recency) AS portal_agent_kind,
+        arg_max(portal_agent_name, recency) AS portal_agent_name,
+        arg_max(response_link, recency) AS response_link,
+        coalesce(
+            arg_max(recording_url, recency) FILTER (observed_by = 'poll'),
+            arg_max(recording_url, recency)
+        ) AS recording_url,
+        coalesce(
+            arg_max(talk_seconds, recency) FILTER (observed_by = 'poll'),
+            arg_max(talk_seconds, recency)
+        ) AS talk_seconds,
+        coalesce(
+            arg_max(wait_seconds, recency) FILTER (observed_by = 'poll'),
+            arg_max(wait_seconds, recency)
+        ) AS wait_seconds,
+        coalesce(
+            arg_max(tags, recency) FILTER (observed_by = 'poll'), arg_max(tags, recency)
+        ) AS tags,
+        coalesce(
+            arg_max(extra, recency) FILTER (observed_by = 'poll'), arg_max(extra, recency)
+        ) AS extra,
+        coalesce(
+            arg_max(created_at, recency) FILTER (observed_by = 'poll'),
+            arg_max(created_at, recency)
+        ) AS created_at,
+        min(first_observed_at) AS first_seen_at,
+        max(first_observed_at) AS updated_at
+    FROM ranked
+    GROUP BY lead_id
+)
+
+SELECT * FROM merged

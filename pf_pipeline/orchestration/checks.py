@@ -1,0 +1,147 @@
+"""What must hold of each day before the next asset may use it.
+
+A run may take one day or a range; a check looks at every day of its run and names those that fail.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from pandera.errors import SchemaErrors
+
+from pf_pipeline.leads.schema import Observation
+from pf_pipeline.orchestration.lead_assets import assigned_leads, crm_leads, validated_leads
+from pf_pipeline.orchestration.metadata import markdown_table
+from pf_pipeline.orchestration.partitions import days_of_run
+from pf_pipeline.orchestration.pipeline import Pipeline
+
+FEW_REJECTS = 10
+"""So many rejects a day are tolerated whatever their share: a small day is no broken one."""
+
+DayCheck = Callable[[Pipeline, date], str | None]
+"""Looks at one day; gives what is wrong with it, or nothing."""
+
+
+def _check_each_day(
+    name: str,
+    asset: dg.AssetsDefinition,
+    description: str,
+    problem_of: DayCheck,
+    *,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetChecksDefinition:
+    """A check that holds when ``problem_of`` finds nothing on any day of the run."""
+
+    @dg.asset_check(
+        asset=asset,
+        name=name,
+        description=description,
+        blocking=severity is dg.AssetCheckSeverity.ERROR,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> dg.AssetCheckResult:
+        days = days_of_run(context.run.tags)
+        problems = {
+            day.isoformat(): problem
+            for day in days
+            if (problem := problem_of(pipeline, day)) is not None
+        }
+        return dg.AssetCheckResult(
+            passed=not problems,
+            severity=severity,
+            description="; ".join(f"{day}: {text}" for day, text in problems.items()) or None,
+            metadata=_findings(days, problems),
+        )
+
+    return check
+
+
+def _findings(days: list[date], problems: dict[str, str]) -> dict[str, Any]:
+    findings: dict[str, Any] = {"days_checked": len(days), "days_failing": len(problems)}
+    if problems:
+        findings["problems"] = markdown_table(["day", "problem"], [*map(list, problems.items())])
+    return findings
+
+
+def _schema_problem(pipeline: Pipeline, day: date) -> str | None:
+    try:
+        Observation.validate(pipeline.archive.observations.read(day), lazy=True)
+    except SchemaErrors as errors:
+        rules = errors.failure_cases["check"].astype("str").unique()
+        return f"the staged file breaks the schema: {', '.join(rules)}"
+    return None
+
+
+def _reject_problem(pipeline: Pipeline, day: date) -> str | None:
+    rejected = pipeline.archive.rejected.rows(day)
+    leads = pipeline.archive.observations.read(day)["lead_id"].nunique()
+    limit = pipeline.settings.max_rejected_share
+    if rejected <= max(FEW_REJECTS, limit * (leads + rejected)):
+        return None
+    reasons = pipeline.archive.rejected.read(day)["reason"].value_counts()
+    return (
+        f"{rejected} of {leads + rejected} records are no usable leads (limit {limit:.0%}), "
+        f"mostly: {reasons.index[0]}"
+    )
+
+
+def _unique_problem(pipeline: Pipeline, day: date) -> str | None:
+    lead_ids = pipeline.archive.assigned.read(day)["lead_id"]
+    validated = pipeline.archive.observations.read(day)["lead_id"].nunique()
+    if lead_ids.is_unique and len(lead_ids) == validated:
+        return None
+    return f"{len(lead_ids)} rows for {validated} leads"
+
+
+def _unassigned_problem(pipeline: Pipeline, day: date) -> str | None:
+    rules = pipeline.archive.assigned.read(day)["assignment_rule"]
+    share = (rules == "unassigned").mean() if len(rules) else 0.0
+    limit = pipeline.settings.max_unassigned_share
+    return f"{share:.0%} of the leads have no agent (limit {limit:.0%})" if share > limit else None
+
+
+def _account_problem(pipeline: Pipeline, day: date) -> str | None:
+    (account,) = pipeline.account([day])
+    if account.agrees:
+        return None
+    return (
+        f"received {account.received}, but loaded {account.loaded} + duplicate "
+        f"{account.duplicate} + rejected {account.rejected}"
+    )
+
+
+ALL_CHECKS = [
+    _check_each_day(
+        "schema",
+        validated_leads,
+        "The staged rows hold the pandera schema of a lead.",
+        _schema_problem,
+    ),
+    _check_each_day(
+        "rejects_under_threshold",
+        validated_leads,
+        "Not too many records of a day are rejected: else the portal changed, not a few leads.",
+        _reject_problem,
+    ),
+    _check_each_day(
+        "lead_ids_unique",
+        assigned_leads,
+        "The join gave each lead exactly one row, and lost none.",
+        _unique_problem,
+    ),
+    _check_each_day(
+        "unassigned_share",
+        assigned_leads,
+        "Most leads find an agent; if not, properties or agents are out of date.",
+        _unassigned_problem,
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _check_each_day(
+        "everything_accounted_for",
+        crm_leads,
+        "received = loaded + duplicate + rejected, counted in archive, staged files and CRM.",
+        _account_problem,
+    ),
+]

@@ -1,0 +1,31 @@
+"""Keeps the leads of a sandbox and those of a real portal out of one data folder."""
+
+from pf_pipeline.archive.files import write_atomically
+from pf_pipeline.settings import Settings, SettingsError, is_loopback
+
+ORIGIN_FILE = "portal_address.txt"
+
+
+def check_origin(settings: Settings) -> None:
+    """Note which portal the data folder is filled from; refuse to mix make-believe and real leads.
+
+    Raises:
+        SettingsError: The folder holds leads of a sandbox and the portal is real, or the other
+            way round.
+    """
+    path = settings.data_dir / ORIGIN_FILE
+    if not path.exists():
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{settings.api_base_url}\n".encode())
+        return
+    known = path.read_text(encoding="utf-8").strip()
+    if is_loopback(known) and not settings.portal_is_local:
+        raise SettingsError(
+            f"The data folder {settings.data_dir} holds make-believe leads of a sandbox: set "
+            "PF_DATA_DIR to a new folder for the real portal."
+        )
+    if not is_loopback(known) and settings.portal_is_local:
+        raise SettingsError(
+            f"The data folder {settings.data_dir} holds leads of {known}: set PF_DATA_DIR to "
+            "another folder for a sandbox."
+        )

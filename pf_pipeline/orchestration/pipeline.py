@@ -1,0 +1,279 @@
+"""The way of a lead, step by step, over whole days. No Dagster here: assets call these steps.
+
+Each step may be repeated at any time: a sweep adds to the archive, and every other step makes the
+same of the same archive.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from pf_pipeline.archive import Archive, Manifest, Window
+from pf_pipeline.crm import Loaded, Warehouse, open_crm
+from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
+from pf_pipeline.leads.assignment import assign_leads
+from pf_pipeline.leads.merging import merge_observations
+from pf_pipeline.leads.observing import Observed, duplicates, observe
+from pf_pipeline.orchestration.origin import check_origin
+from pf_pipeline.portal import LeadsPage, PortalClient, connect
+from pf_pipeline.settings import Settings
+
+LEADS_PER_LOAD = 20_000
+"""Days are loaded together up to about so many leads, to hold the CRM's lock only briefly."""
+
+
+def utc_now() -> datetime:
+    """The current instant."""
+    return datetime.now(UTC)
+
+
+def _ignore_page(_page: LeadsPage) -> None:
+    """Take no notice of a page."""
+
+
+@dataclass(frozen=True)
+class DayAccount:
+    """What became of everything that was received for a day.
+
+    Attributes:
+        day: The UTC day.
+        received: Records in the raw archive, each as often as it was received.
+        loaded: Leads of the day that stand in the CRM.
+        duplicate: Records that brought a lead, or a reject, once more.
+        rejected: Distinct records that are no usable lead, standing in ``crm.rejected_leads``.
+        by_rule: How many of the loaded leads each assignment rule decided.
+        recordings: How many of the loaded leads have a call recording.
+    """
+
+    day: date
+    received: int
+    loaded: int
+    duplicate: int
+    rejected: int
+    by_rule: dict[str, int]
+    recordings: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every record is accounted for (law 3 of the design)."""
+        return self.received == self.loaded + self.duplicate + self.rejected
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The steps, over the places that the settings name.
+
+    Attributes:
+        settings: Where everything is.
+        now: The clock; gives aware UTC.
+        on_page: Told of every page as it arrives, for progress bars.
+    """
+
+    settings: Settings
+    now: Callable[[], datetime] = utc_now
+    on_page: Callable[[LeadsPage], None] = field(default=_ignore_page, repr=False)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The data folder's files."""
+        return Archive(self.settings.data_dir)
+
+    def crm(self) -> AbstractContextManager[Warehouse]:
+        """Open the CRM; close it soon."""
+        return open_crm(
+            self.settings.crm_location, lock_timeout=self.settings.lock_timeout_seconds
+        )
+
+    def portal(self) -> PortalClient:
+        """A client of the portal; close it."""
+        settings = self.settings
+        return connect(
+            settings.api_base_url,
+            key=_revealed(settings.api_key),
+            secret=_revealed(settings.api_secret),
+            token=_revealed(settings.api_token),
+            dialect=settings.api_dialect,
+            state_dir=settings.data_dir / "portal",
+            requests_per_minute=settings.requests_per_minute,
+            timeout_seconds=settings.request_timeout_seconds,
+            attempts=settings.request_attempts,
+        )
+
+    def sweep(self, days: Sequence[date], *, overlap_only: bool = False) -> list[Manifest]:
+        """Ask the portal for days and add what it has to the raw archive.
+
+        Where the portal takes an upper bound (atlas) each day is a pass of its own; where it does
+        not (guide) one pass serves a whole run of days, because every pass reads to the present.
+
+        Args:
+            days: UTC days, in any order; today is read up to now.
+            overlap_only: Begin where the day's last sweep ended, less the overlap, instead of at
+                the day's start. A day that was never swept is read from its start all the same.
+        """
+        check_origin(self.settings)
+        with self.portal() as portal:
+            runs = [[day] for day in sorted(days)]
+            if self.settings.api_dialect == "guide":
+                runs = consecutive_runs(days)
+            return [
+                manifest
+                for run in runs
+                for manifest in self._sweep_run(portal, run, overlap_only=overlap_only)
+            ]
+
+    def _sweep_run(
+        self, portal: PortalClient, days: list[date], *, overlap_only: bool
+    ) -> list[Manifest]:
+        window = Window(
+            start=self._overlap_start(days[0]) if overlap_only else day_start(days[0]),
+            end=min(day_start(days[-1]) + timedelta(days=1), self.now()),
+        )
+        return self.archive.raw_leads.store_pass(
+            self._told(portal.lead_pages(window.start, window.end)),
+            days,
+            window,
+            base_url=self.settings.api_base_url,
+            dialect=self.settings.api_dialect,
+            now=self.now,
+        )
+
+    def _told(self, pages: Iterator[LeadsPage]) -> Iterator[LeadsPage]:
+        for page in pages:
+            self.on_page(page)
+            yield page
+
+    def _overlap_start(self, day: date) -> datetime:
+        overlap = timedelta(minutes=self.settings.overlap_minutes)
+        ends = [manifest.end for manifest in self.archive.raw_leads.manifests(day)]
+        return max(day_start(day), max(ends) - overlap) if ends else day_start(day)
+
+    def validate(self, day: date) -> Observed:
+        """Parse and validate all that the archive has of a day, and stage both outcomes."""
+        observed = observe(
+            self.archive.raw_leads.sightings(day),
+            partition_key=day.isoformat(),
+            country=self.settings.default_country,
+        )
+        self.archive.observations.write(day, observed.observations)
+        self.archive.rejected.write(day, observed.rejected)
+        return observed
+
+    def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
+        """Merge each day's observations, give every lead its agent, and stage the result."""
+        with self.crm() as crm:
+            properties, agents = crm.properties(), crm.agents()
+        assigned = {}
+        for day in days:
+            leads = merge_observations(self.archive.observations.read(day))
+            assigned[day] = assign_leads(leads, properties, agents)
+            self.archive.assigned.write(day, assigned[day])
+        return assigned
+
+    def load(self, days: Sequence[date]) -> Loaded:
+        """Merge the days' observations into the CRM, whatever else it knows of their leads."""
+        loaded = Loaded(0, 0, 0)
+        for batch in self._batches(days):
+            observations = pd.concat([self.archive.observations.read(day) for day in batch])
+            rejected = pd.concat([self.archive.rejected.read(day) for day in batch])
+            with self.crm() as crm:
+                loaded += crm.load_leads(
+                    observations, rejected, days=[day.isoformat() for day in batch]
+                )
+        return loaded
+
+    def load_recordings(self, days: Sequence[date]) -> Loaded:
+        """Bring the call recordings of the days' leads into the CRM."""
+        loaded = Loaded(0, 0, 0)
+        for batch in self._batches(days):
+            lead_ids = pd.concat([self.archive.observations.read(day)["lead_id"] for day in batch])
+            with self.crm() as crm:
+                loaded += crm.load_call_recordings(lead_ids)
+        return loaded
+
+    def _batches(self, days: Sequence[date]) -> Iterator[list[date]]:
+        batch: list[date] = []
+        leads = 0
+        for day in days:
+            batch.append(day)
+            leads += self.archive.observations.rows(day)
+            if leads >= LEADS_PER_LOAD:
+                yield batch
+                batch, leads = [], 0
+        if batch:
+            yield batch
+
+    def refresh_properties(self) -> int:
+        """Bring the listings into the CRM; try unassigned leads again. Returns how many got one.
+
+        Raises:
+            ReferenceDataError: The file is missing or wrong; the CRM keeps what it holds.
+        """
+        source = self.settings.properties
+        frame = None if source == KEEP_CRM_TABLES else read_properties(Path(source))
+        with self.crm() as crm:
+            if frame is not None:
+                crm.replace_properties(frame)
+            return crm.retry_unassigned(self.now())
+
+    def refresh_agents(self) -> int:
+        """Bring the people into the CRM; try unassigned leads again. Returns how many got one.
+
+        Raises:
+            ReferenceDataError: The file is missing or wrong; the CRM keeps what it holds.
+        """
+        source = self.settings.agents
+        frame = None if source == KEEP_CRM_TABLES else read_agents(Path(source))
+        with self.crm() as crm:
+            if frame is not None:
+                crm.replace_agents(frame)
+            return crm.retry_unassigned(self.now())
+
+    def account(self, days: Sequence[date]) -> list[DayAccount]:
+        """Count, from three independent places, what became of the days' records.
+
+        Received is counted from the archive's manifests, duplicates from the staged files, loaded
+        and rejected from the CRM.
+        """
+        with self.crm() as crm:
+            return [self._account_of(day, crm) for day in days]
+
+    def _account_of(self, day: date, crm: Warehouse) -> DayAccount:
+        observations = self.archive.observations.read(day)
+        standing = crm.standing(observations["lead_id"])
+        return DayAccount(
+            day=day,
+            received=sum(
+                manifest.records_of_day for manifest in self.archive.raw_leads.manifests(day)
+            ),
+            loaded=len(standing),
+            duplicate=duplicates(observations, self.archive.rejected.read(day)),
+            rejected=crm.count_rejected(day.isoformat()),
+            by_rule=standing["assignment_rule"].value_counts().to_dict(),
+            recordings=int(standing["has_recording"].sum()),
+        )
+
+
+def day_start(day: date) -> datetime:
+    """The first instant of a UTC day."""
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def consecutive_runs(days: Sequence[date]) -> list[list[date]]:
+    """Split days into runs without a gap, each in order."""
+    runs: list[list[date]] = []
+    for day in sorted(set(days)):
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs
+
+
+def _revealed(secret: object) -> str | None:
+    reveal = getattr(secret, "get_secret_value", None)
+    return reveal() if reveal else None

@@ -1,0 +1,29 @@
+"""Says what went wrong where people look: in the log."""
+
+import logging
+
+import dagster as dg
+
+from pf_pipeline.orchestration.partitions import days_of_run
+
+logger = logging.getLogger("pf_pipeline.runs")
+
+
+def failure_message(run: dg.DagsterRun, error: str) -> str:
+    """One line about a failed run: which, for which days, and why."""
+    days = days_of_run(run.tags)
+    span = f" for {days[0]} to {days[-1]}" if days else ""
+    return f"Run {run.run_id[:8]} of {run.job_name}{span} failed: {error}"
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
+    """Log every failed run, with its days and the first step's own words."""
+    steps = [event.step_failure_data for event in context.get_step_failure_events()]
+    errors = [data.error for data in steps if data.error is not None]
+    words = [error.cause.message if error.cause else error.message for error in errors]
+    message = failure_message(
+        context.dagster_run, (words[0] if words else context.failure_event.message or "").strip()
+    )
+    logger.error(message)
+    context.log.error(message)
