@@ -1,0 +1,148 @@
+import sqlite3
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from pf_pipeline.portal import PermanentPortalError, RequestBudget
+
+PERIOD = 0.8
+# An instant is noted after the budget let go, on a busy machine noticeably after: what was a
+# period apart may look closer. Half a period still tells one budget from one for each process.
+CERTAINLY_ONE_PERIOD = PERIOD / 2
+
+
+def spend(path: Path, limit: int, times: int) -> list[float]:
+    """Use a budget some times, and note when each request was let go."""
+    budget = RequestBudget(path, "shared", limit, period_seconds=PERIOD)
+    instants = []
+    for _ in range(times):
+        budget.acquire()
+        instants.append(time.monotonic())
+    budget.close()
+    return instants
+
+
+def most_in_any_window(instants: list[float], seconds: float) -> int:
+    return max(sum(start <= t < start + seconds for t in instants) for start in instants)
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that budgets wanted to wait; nothing does."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
+
+
+def test_processes_share_one_budget(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
+        spent = [processes.submit(spend, tmp_path / "budget", 50, 20) for _ in range(4)]
+        instants = [instant for one in spent for instant in one.result()]
+    assert len(instants) == 80
+    assert most_in_any_window(instants, CERTAINLY_ONE_PERIOD) <= 50
+
+
+def test_threads_share_one_budget(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 10, period_seconds=PERIOD)
+    instants: list[float] = []
+
+    def spend_six() -> None:
+        for _ in range(6):
+            budget.acquire()
+            instants.append(time.monotonic())
+
+    threads = [threading.Thread(target=spend_six) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    budget.close()
+    assert len(instants) == 30
+    assert most_in_any_window(instants, CERTAINLY_ONE_PERIOD) <= 10
+
+
+def test_a_whole_budget_may_go_at_once_and_the_rest_waits_its_turn(
+    tmp_path: Path, waited: list[float]
+) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 2)
+    for _ in range(6):
+        budget.acquire()
+    budget.close()
+    # A little more than the minute: see the safety margin.
+    assert [round(seconds / 61.2) for seconds in waited] == [1, 1, 2, 2]
+    assert all(seconds > 60 for seconds in waited)
+
+
+def test_a_larger_limit_does_not_jump_the_queue(tmp_path: Path, waited: list[float]) -> None:
+    small = RequestBudget(tmp_path / "budget", "shared", 1)
+    large = RequestBudget(tmp_path / "budget", "shared", 10)
+    small.acquire()
+    small.acquire()
+    large.acquire()
+    small.close()
+    large.close()
+    assert [round(seconds / 61.2) for seconds in waited] == [1, 1]
+
+
+def test_what_was_spent_is_remembered_when_the_file_is_opened_again(
+    tmp_path: Path, waited: list[float]
+) -> None:
+    for _ in range(2):
+        budget = RequestBudget(tmp_path / "budget", "shared", 1)
+        budget.acquire()
+        budget.close()
+    assert len(waited) == 1
+
+
+def test_budgets_of_different_names_do_not_share(tmp_path: Path, waited: list[float]) -> None:
+    for name in ("requests", "tokens"):
+        budget = RequestBudget(tmp_path / "budget", name, 1)
+        budget.acquire()
+        budget.close()
+    assert waited == []
+
+
+def test_a_restart_of_the_machine_does_not_block_the_budget(
+    tmp_path: Path, waited: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 1)
+    budget.acquire()
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)  # the clock starts again
+    budget.acquire()
+    budget.close()
+    assert waited == []
+
+
+def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 5, period_seconds=0.01)
+    for _ in range(200):
+        budget.acquire()
+    budget.close()
+    with sqlite3.connect(tmp_path / "budget") as connection:
+        (count,) = connection.execute("SELECT count(*) FROM requests").fetchone()
+    connection.close()
+    assert count <= 10
+
+
+def test_a_budget_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    budget = RequestBudget(tmp_path / "budget", "shared", 5)
+    budget.acquire()
+    budget.close()
+    assert threading.active_count() == before
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "budget").write_text("not a database, but long enough to be looked at " * 50)
+    with pytest.raises(PermanentPortalError, match=r"^The request budget in .* delete the file\.$"):
+        RequestBudget(tmp_path / "budget", "shared", 5)
+
+
+def test_an_unusable_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermanentPortalError, match="make its folder writable"):
+        RequestBudget(tmp_path / "file" / "budget", "shared", 5)
