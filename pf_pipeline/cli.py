@@ -1,1 +1,161 @@
-def main() -> None: ...
+"""``pf-pipeline``: names the commands, and turns errors into one sentence and an exit status.
+
+0 done, 1 failed, 2 wrong usage or settings. What needs Dagster or pandas is imported by the command
+that needs it, so that ``--help`` answers at once.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+FAILED, WRONG_USAGE = 1, 2
+
+app = typer.Typer(
+    help="Every Property Finder inquiry in your CRM: once, with the right agent, within seconds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day, no instant
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no day such as 2025-12-19.") from None
+
+
+FirstDay = Annotated[
+    date, typer.Option("--from", parser=_day, metavar="DAY", help="The first UTC day, YYYY-MM-DD.")
+]
+LastDay = Annotated[
+    date, typer.Option("--to", parser=_day, metavar="DAY", help="The last UTC day, included.")
+]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+
+
+@contextmanager
+def _ending_clearly() -> Iterator[None]:
+    """Errors that have words of their own end the command with them; others are bugs."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("Interrupted. What was stored stays; the same command goes on from there.")
+        raise typer.Exit(FAILED) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        from pf_pipeline.commands.errors import EXPECTED_ERRORS, WRONG_SETTINGS
+
+        if not isinstance(error, (*WRONG_SETTINGS, *EXPECTED_ERRORS)):
+            raise
+        _say(str(error))
+        raise typer.Exit(WRONG_USAGE if isinstance(error, WRONG_SETTINGS) else FAILED) from None
+
+
+def _say(message: str) -> None:
+    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole pipeline, end to end, against a sandbox portal."""
+    with _ending_clearly():
+        from pf_pipeline.commands.demo import run_demo
+
+        run_demo(Console())
+
+
+@app.command()
+def backfill(first: FirstDay, last: LastDay) -> None:
+    """Bring all leads of a range of days from the portal into the CRM; both days included.
+
+    Running it again is safe: nothing is loaded twice, and what people changed stays.
+    """
+    with _ending_clearly():
+        from pf_pipeline.commands.backfill import run_backfill
+        from pf_pipeline.settings import load_settings
+
+        run_backfill(load_settings(), first, last, Console())
+
+
+@app.command()
+def doctor() -> None:
+    """Look at settings, reference data, token, portal, CRM and disk; one line each."""
+    with _ending_clearly():
+        from pf_pipeline.commands.doctor import run_doctor
+
+        healthy = run_doctor(Console())
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def sandbox(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8640,
+    seed: Annotated[int, typer.Option(help="Other seeds give other leads.")] = 1,
+    leads_per_day: Annotated[int, typer.Option(min=1, help="How many leads a day.")] = 60,
+    first: Annotated[
+        date | None,
+        typer.Option("--from", parser=_day, metavar="DAY", help="The first day with leads."),
+    ] = None,
+    last: Annotated[
+        date | None,
+        typer.Option("--to", parser=_day, metavar="DAY", help="The last one; else up to now."),
+    ] = None,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Answer 429 beyond so many; else no limit.")
+    ] = None,
+) -> None:
+    """Serve a local Property Finder that speaks both dialects, with lifelike leads."""
+    with _ending_clearly():
+        from pf_pipeline.sandbox import SandboxOptions, serve
+
+        options = SandboxOptions(
+            seed=seed,
+            leads_per_day=leads_per_day,
+            first_day=first,
+            last_day=last,
+            latency_seconds=latency,
+            requests_per_minute=requests_per_minute,
+        )
+        try:
+            serve(options, host, port)
+        except OSError as error:
+            _say(f"The sandbox cannot listen on {host}:{port}: {error.strerror}.")
+            raise typer.Exit(FAILED) from None
+
+
+@app.command()
+def ui(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The UI's port.")] = 3000,
+    sandbox_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The sandbox portal's port.")
+    ] = 8640,
+    *,
+    sandbox: Annotated[
+        bool, typer.Option(help="Put a sandbox behind the UI, or use the settings' portal.")
+    ] = True,
+) -> None:
+    """Open the Dagster UI, with its daemon and, unless told otherwise, a sandbox portal."""
+    with _ending_clearly():
+        from pf_pipeline.commands.ui import run_ui
+
+        run_ui(Console(), host=host, port=port, sandbox_port=sandbox_port if sandbox else None)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -41,13 +41,13 @@ class StagedFiles:
         flush_folder(path.parent)
         return path
 
-    def read(self, day: date) -> pd.DataFrame:
-        """Read the day's file.
+    def read(self, day: date, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read the day's file, or some of its columns.
 
         Raises:
             FileNotFoundError: The day has not been staged; the message says by which asset.
         """
-        return frame_of(pq.read_table(self._existing(day), partitioning=None))
+        return frame_of(pq.read_table(self._existing(day), columns=columns, partitioning=None))
 
     def rows(self, day: date) -> int:
         """How many rows the day's file has.

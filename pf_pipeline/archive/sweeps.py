@@ -9,6 +9,7 @@ Asking the portal is not done here, nor is deciding what a lead is: pages come i
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -200,7 +201,7 @@ class RawLeads:
         path = self._folder(day) / file
         try:
             body = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError, gzip.BadGzipFile) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"The stored page {path} cannot be read: {error}.") from error
         if hashlib.sha256(body).hexdigest() != sha256:
             raise ValueError(f"The stored page {path} is not what was received: digests differ.")

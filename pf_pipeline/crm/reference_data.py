@@ -82,9 +82,7 @@ def _load(path: Path, setting: str) -> pd.DataFrame:
         ) from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReferenceDataError(
-            f"The file {path} ({setting}) cannot be read: {reason}."
-        ) from None
+        raise ReferenceDataError(f"The file {path} ({setting}) cannot be read: {reason}.") from None
 
 
 def _as_texts(column: pd.Series) -> pd.Series:

@@ -6,7 +6,7 @@ All run in one transaction over these relations:
 * ``known_properties``, ``known_agents``: the reference data, properties with ``reference_key``.
 """
 
-from pf_pipeline.leads.assignment import ASSIGNMENT_RULES
+from pf_pipeline.leads.assignment import ASSIGNMENT_RULES, MERGE_AND_ASSIGN
 from pf_pipeline.leads.merging import MERGE_LAW
 
 KEEP_OBSERVATIONS = """
@@ -31,13 +31,12 @@ SEMI JOIN incoming USING (lead_id)
 """
 """All that is known of the incoming leads, whichever way and day it came."""
 
-MERGE_AND_ASSIGN = f"""
+ASSIGN = f"""
 CREATE OR REPLACE TEMP TABLE assigned AS
 WITH
-leads AS (SELECT * FROM ({MERGE_LAW})),
 properties AS (SELECT * FROM known_properties),
 agents AS (SELECT * FROM known_agents)
-SELECT * FROM ({ASSIGNMENT_RULES})
+SELECT * FROM ({MERGE_AND_ASSIGN})
 """
 
 DECIDE = """
@@ -175,7 +174,7 @@ def _upsert(table: str, columns: tuple[str, ...], source: str) -> str:
             THEN UPDATE SET {changes}
         WHEN NOT MATCHED THEN INSERT BY NAME
         RETURNING merge_action
-    """  # noqa: S608 - all names are this module's own
+    """
 
 
 UPSERT_LEADS = _upsert("crm.leads", LEAD_COLUMNS, "decided")

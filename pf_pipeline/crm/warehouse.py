@@ -108,7 +108,7 @@ class Warehouse:
         ) as connection:
             connection.execute(statements.KEEP_OBSERVATIONS)
             connection.execute(statements.AFFECTED_OBSERVATIONS)
-            connection.execute(statements.MERGE_AND_ASSIGN)
+            connection.execute(statements.ASSIGN)
             connection.execute(statements.DECIDE)
             actions = connection.execute(statements.UPSERT_LEADS).fetchall()
             connection.execute(statements.KEEP_EVENTS)

@@ -26,7 +26,10 @@ WITH exact AS (
 normalised AS (
     SELECT
         reference_key,
-        min(internal_ref) AS internal_ref,
+        -- The property that has the agent, where only one of several spellings has one.
+        coalesce(
+            min(internal_ref) FILTER (agent_id IS NOT NULL), min(internal_ref)
+        ) AS internal_ref,
         any_value(agent_id) AS agent_id,
         count(DISTINCT agent_id) AS owners
     FROM properties
@@ -95,7 +98,11 @@ candidates AS (
         exact.internal_ref IS NOT NULL AS matched_exactly
     FROM leads
     LEFT JOIN exact ON leads.listing_reference = exact.internal_ref
-    LEFT JOIN normalised ON leads.reference_key = normalised.reference_key
+    -- An exact match decides alone, also where that property has no agent.
+    LEFT JOIN normalised
+        ON
+            CASE WHEN exact.internal_ref IS NULL THEN leads.reference_key END
+            = normalised.reference_key
     LEFT JOIN portal_agents
         ON
             leads.portal_agent_id = portal_agents.portal_agent_id

@@ -4,6 +4,8 @@ Texts are Arrow-backed strings, whole numbers nullable integers, instants UTC: a
 missing throughout keeps its type.
 """
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -11,7 +13,8 @@ import pyarrow as pa
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
     """An Arrow table as a frame."""
-    return table.to_pandas(types_mapper=_pandas_type)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_pandas_type)
+    return frame
 
 
 def table_of(frame: pd.DataFrame) -> pa.Table:
@@ -20,15 +23,18 @@ def table_of(frame: pd.DataFrame) -> pa.Table:
 
 
 def select(sql: str, **relations: pd.DataFrame) -> pd.DataFrame:
-    """Run a SELECT with each frame standing under its keyword's name.
-
-    The database lives as long as the call.
-    """
-    with duckdb.connect() as connection:
+    """Run a SELECT with each frame standing under its keyword's name, seen by this call only."""
+    with _database().cursor() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for name, frame in relations.items():
             connection.register(name, table_of(frame))
         return frame_of(connection.sql(sql).to_arrow_table())
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory; opening one takes longer than most queries."""
+    return duckdb.connect()
 
 
 def _pandas_type(type_: pa.DataType) -> object:

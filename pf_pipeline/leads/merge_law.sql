@@ -1,15 +1,24 @@
 -- The merge law: one lead from all that was ever observed of it.
 --
--- Reads the relation "observations" (columns of pf_pipeline.leads.schema.Observation) and gives
--- one row a lead. The result depends on the set of observations alone, never on the order in
--- which they came, how often, or in which batches: contents are kept with the first and the last
--- instant at which they were seen, and first, last and the choice below are all order-free.
+-- Reads the relation "observations" (columns of pf_pipeline.leads.schema.Observation, without
+-- times_observed) and gives one row a lead. The result depends on the set of observations alone,
+-- never on the order in which they came, how often, or in which batches: contents are kept with
+-- the first and the last instant at which they were seen, in one row or in several, and first,
+-- last and the choice below are all order-free.
 --
 -- A field comes from the latest observation that carries it; one that does not carry it never
 -- erases it. Fields that only polls carry (recording, tags, creation) come from the latest poll
 -- where there is one. At the same instant a poll outranks a webhook, because it shows the state
 -- and not a step towards it; then the further status; then the contents' name, to be definite.
-WITH ranked AS (
+-- What is computed from a field (phone_e164, reference_key) goes with that field.
+WITH seen_often AS (
+    SELECT lead_id
+    FROM observations
+    GROUP BY lead_id
+    HAVING count(*) > 1
+),
+
+ranked AS (
     SELECT
         *,
         row_number() OVER (
@@ -19,8 +28,10 @@ WITH ranked AS (
                 observed_by = 'poll',
                 coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
                 content_id
-        ) AS recency
+        ) AS recency,
+        min(first_observed_at) OVER (PARTITION BY lead_id, content_id) AS new_at
     FROM observations
+    SEMI JOIN seen_often USING (lead_id)
 ),
 
 -- arg_max passes over rows whose first argument is missing: "the latest that carries it".
@@ -35,12 +46,13 @@ merged AS (
         arg_max(name, recency) AS name,
         arg_max(email, recency) AS email,
         arg_max(phone, recency) AS phone,
-        arg_max(phone_e164, recency) AS phone_e164,
+        arg_max_null(phone_e164, recency) FILTER (phone IS NOT NULL) AS phone_e164,
         arg_max(whatsapp_username, recency) AS whatsapp_username,
         arg_max(message, recency) AS message,
         arg_max(listing_id, recency) AS listing_id,
         arg_max(listing_reference, recency) AS listing_reference,
-        arg_max(reference_key, recency) AS reference_key,
+        arg_max_null(reference_key, recency)
+            FILTER (listing_reference IS NOT NULL) AS reference_key,
         arg_max(listing_title, recency) AS listing_title,
         arg_max(portal_agent_id, recency) AS portal_agent_id,
         arg_max(portal_agent_kind, recency) AS portal_agent_kind,
@@ -69,9 +81,17 @@ merged AS (
             arg_max(created_at, recency)
         ) AS created_at,
         min(first_observed_at) AS first_seen_at,
-        max(first_observed_at) AS updated_at
+        max(new_at) AS updated_at
     FROM ranked
     GROUP BY lead_id
 )
 
 SELECT * FROM merged
+UNION ALL BY NAME
+-- A lead with a single observation is what that says: the same by a shorter way.
+SELECT
+    * EXCLUDE (observed_by, content_id, first_observed_at, last_observed_at),
+    first_observed_at AS first_seen_at,
+    first_observed_at AS updated_at
+FROM observations
+ANTI JOIN seen_often USING (lead_id)

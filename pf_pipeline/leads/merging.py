@@ -24,4 +24,7 @@ def merge_observations(observations: pd.DataFrame) -> pd.DataFrame:
         One row a lead, ordered by creation and id, with ``first_seen_at`` (the first instant at
         which it was seen) and ``updated_at`` (the last instant that showed something new).
     """
-    return select(f"{MERGE_LAW} ORDER BY created_at, lead_id", observations=observations)
+    return select(
+        f"SELECT * FROM ({MERGE_LAW}) ORDER BY created_at, lead_id",
+        observations=observations.drop(columns="times_observed"),
+    )

@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar
 
 import pandas as pd
+import pyarrow as pa
 
+from pf_pipeline.leads.frames import frame_of
 from pf_pipeline.leads.parser import ParsedLead, parse_record, raw_json
 from pf_pipeline.leads.phones import to_e164
 from pf_pipeline.leads.references import normalise_references
@@ -123,9 +125,10 @@ def observe(
                 _note(rejects, key, sighting, record)
     frame = _frame(leads, country, by)
     validated = validate(frame)
-    for row, reason in validated.reasons.items():
-        lead_id, seen = str(frame["lead_id"][row]), list(leads.values())[int(str(row))]
-        rejects[raw_json(seen.record), str(reason), lead_id] = seen
+    every_lead = list(leads.items())
+    for row, reason in zip(validated.reasons.index.tolist(), validated.reasons, strict=True):
+        lead, seen = every_lead[row]
+        rejects[raw_json(seen.record), reason, lead.lead_id] = seen
     observations = validated.good.sort_values(
         ["created_at", "lead_id", "content_id"], ignore_index=True
     )
@@ -141,28 +144,31 @@ def _note(seen: dict[Key, _Seen], key: Key, sighting: Sighting, record: object) 
 
 
 def _frame(leads: dict[ParsedLead, _Seen], country: str, by: ObservedBy) -> pd.DataFrame:
-    columns = dict(zip(ParsedLead._fields, zip(*leads, strict=True), strict=True)) if leads else {}
-    frame = pd.DataFrame(
-        {name: pd.Series(columns.get(name, ()), dtype=_dtype(name)) for name in ParsedLead._fields}
-    )
-    frame["observed_by"] = pd.Series(by, index=frame.index, dtype="str")
-    frame["content_id"] = pd.Series([_content_id(lead) for lead in leads], dtype="str")
-    for name in ("first_at", "last_at"):
-        instants = [getattr(seen, name) for seen in leads.values()]
-        frame[name.replace("_at", "_observed_at")] = pd.Series(instants, dtype=INSTANT)
-    frame["times_observed"] = pd.Series([seen.times for seen in leads.values()], dtype="int64")
+    columns = zip(*leads, strict=True) if leads else ((),) * len(ParsedLead._fields)
+    seen = leads.values()
+    arrays = {
+        name: pa.array(values, _arrow_type(name))
+        for name, values in zip(ParsedLead._fields, columns, strict=True)
+    } | {
+        "observed_by": pa.array([by] * len(leads), pa.large_string()),
+        "content_id": pa.array([_content_id(lead) for lead in leads], pa.large_string()),
+        "first_observed_at": pa.array([sight.first_at for sight in seen], INSTANT),
+        "last_observed_at": pa.array([sight.last_at for sight in seen], INSTANT),
+        "times_observed": pa.array([sight.times for sight in seen], pa.int64()),
+    }
+    frame = frame_of(pa.table(arrays))
     frame["phone_e164"] = to_e164(frame["phone"], country)
     frame["reference_key"] = normalise_references(frame["listing_reference"])
     return frame[list(COLUMNS)]
 
 
-INSTANT = "datetime64[us, UTC]"
+INSTANT = pa.timestamp("us", "UTC")
 
 
-def _dtype(column: str) -> str:
+def _arrow_type(column: str) -> pa.DataType:
     if column == "created_at":
         return INSTANT
-    return "Int64" if column.endswith("_seconds") else "str"
+    return pa.int64() if column.endswith("_seconds") else pa.large_string()
 
 
 def _content_id(lead: ParsedLead) -> str:
@@ -177,13 +183,15 @@ def _rejected_frame(
         (by, partition_key, lead_id, reason, raw, seen.first_at, seen.times)
         for (raw, reason, lead_id), seen in sorted(rejects.items(), key=lambda item: item[0][:2])
     ]
-    types = dict.fromkeys(REJECT_COLUMNS, "str") | {
+    types = dict.fromkeys(REJECT_COLUMNS, pa.large_string()) | {
         "received_at": INSTANT,
-        "times_received": "int64",
+        "times_received": pa.int64(),
     }
-    return pd.DataFrame(
-        {
-            name: pd.Series([row[position] for row in rows], dtype=types[name])
-            for position, name in enumerate(REJECT_COLUMNS)
-        }
+    return frame_of(
+        pa.table(
+            {
+                name: pa.array([row[position] for row in rows], types[name])
+                for position, name in enumerate(REJECT_COLUMNS)
+            }
+        )
     )

@@ -8,18 +8,28 @@ because a lead that nobody calls is worse than an untidy one.
 Schema checks, phone numbers and references are not parsed here but in their own modules.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from pf_pipeline.leads.json_texts import (
+    LONGEST_INTEGER,
+    clean_text,
+    read_json,
+    storable_json,
+    whole_json,
+)
+
 RECORDING_FIELDS = ("recordingUrl", "recording_url", "callRecording")
 """Names the guide dialect may use for a recording, which the guide leaves unnamed."""
+
+CALL_URLS = ("recordFile", "recordingUrl")
 
 GUIDE_FIELDS = {"id", "name", "email", "phone", "message", "channel", "createdAt", "listing"}
 ATLAS_FIELDS = {"entityType", "status", "sender", "publicProfile", "call", "responseLink", "tags"}
 KNOWN_FIELDS = frozenset({*GUIDE_FIELDS, "assignedTo", *ATLAS_FIELDS, *RECORDING_FIELDS})
 CONTACT_TYPES = {"email": "email", "phone": "phone", "whatsappUsername": "whatsapp_username"}
+CONTACT_FIELDS = {"type", "value"}
 
 
 class ParsedLead(NamedTuple):
@@ -83,7 +93,7 @@ def parse_record(record: object) -> ParsedLead | Rejection:
 def _parse_fields(record: dict[str, Any], lead_id: str, created_at: datetime) -> ParsedLead:
     rest = _Leftovers(record)
     sender, listing, call = rest.part("sender"), rest.part("listing"), rest.part("call")
-    contacts = _first_contacts(rest, sender)
+    contacts = _contacts(rest, sender)
     agent_id, agent_kind, agent_name = _portal_agent(rest)
     return ParsedLead(
         lead_id=lead_id,
@@ -91,9 +101,9 @@ def _parse_fields(record: dict[str, Any], lead_id: str, created_at: datetime) ->
         channel=rest.text("channel") or "unknown",
         status=rest.text("status"),
         entity_type=rest.text("entityType"),
-        name=rest.text("name") or rest.text("name", sender, "sender"),
-        email=rest.text("email") or contacts.get("email"),
-        phone=rest.text("phone") or contacts.get("phone"),
+        name=_name(rest, sender),
+        email=contacts.get("email"),
+        phone=contacts.get("phone"),
         whatsapp_username=contacts.get("whatsapp_username"),
         message=rest.text("message"),
         listing_id=rest.text("id", listing, "listing"),
@@ -125,45 +135,61 @@ def _portal_agent(rest: "_Leftovers") -> tuple[str | None, str | None, str | Non
     return found
 
 
-def _first_contacts(rest: "_Leftovers", sender: Mapping[str, Any]) -> dict[str, str]:
-    """The first contact of each known type; the others stay in ``extra``."""
+def _name(rest: "_Leftovers", sender: Mapping[str, Any]) -> str | None:
+    name, sender_name = rest.text("name"), rest.text("name", sender, "sender")
+    if name and sender_name and sender_name != name:
+        rest.keep("sender.name", sender_name)
+    return name or sender_name
+
+
+def _contacts(rest: "_Leftovers", sender: Mapping[str, Any]) -> dict[str, str]:
+    """The guide's own fields, else the first contact of each known type.
+
+    Every contact that says more or something else stays whole in ``extra``.
+    """
+    found = {column: text for column in ("email", "phone") if (text := rest.text(column))}
     contacts = sender.get("contacts")
     if contacts is None:
-        return {}
-    first: dict[str, str] = {}
+        return found
     others = []
     for contact in contacts if isinstance(contacts, list) else [contacts]:
-        type_and_value = isinstance(contact, dict) and (contact.get("type"), contact.get("value"))
-        column = CONTACT_TYPES.get(type_and_value[0]) if _is_text_pair(type_and_value) else None
-        value = _text(type_and_value[1]) if type_and_value else None
-        if column and value and column not in first:
-            first[column] = value
-        elif contact not in (None, {}) and (value or column is None):
+        column, value, says_more = _read_contact(contact)
+        if column and value and found.setdefault(column, value) != value:
+            says_more = True
+        if says_more:
             others.append(contact)
     if others:
         rest.keep("sender.contacts", others)
-    return first
+    return found
 
 
-def _is_text_pair(pair: object) -> bool:
-    return isinstance(pair, tuple) and isinstance(pair[0], str)
+def _read_contact(contact: object) -> tuple[str | None, str | None, bool]:
+    """The column and the text of a contact, and whether it says more than these two."""
+    if not isinstance(contact, dict):
+        return None, None, contact is not None
+    type_, value = contact.get("type"), contact.get("value")
+    column = CONTACT_TYPES.get(type_) if isinstance(type_, str) else None
+    text = _text(value)
+    unread = (
+        (column is None and contact != {})
+        or (text is None and value is not None and not isinstance(value, str))
+        or any(contact[field] is not None for field in contact.keys() - CONTACT_FIELDS)
+    )
+    return column, text, unread
 
 
 def _recording_url(rest: "_Leftovers", call: Mapping[str, Any]) -> str | None:
     """The recording under any of its names; an empty one means that there is none yet."""
-    candidates = [(name, rest.record, "") for name in RECORDING_FIELDS]
-    candidates += [(name, call, "call") for name in ("recordFile", "recordingUrl")]
     found: str | None = None
-    for name, holder, place in candidates:
-        if not holder or name not in holder:
-            continue
-        url = rest.text(name, holder, place)
-        if url is None:
-            continue
-        if found is None and url.lower().startswith(("https://", "http://")):
-            found = url
-        elif url != found:
-            rest.keep(f"{place}.{name}" if place else name, url)
+    for place, holder, names in (("", rest.record, RECORDING_FIELDS), ("call", call, CALL_URLS)):
+        for name in names:
+            url = rest.text(name, holder, place)
+            if url is None:
+                continue
+            if found is None and url.lower().startswith(("https://", "http://")):
+                found = url
+            elif url != found:
+                rest.keep(f"{place}.{name}" if place else name, url)
     return found
 
 
@@ -172,7 +198,7 @@ def _tags(rest: "_Leftovers") -> str | None:
     if tags is None:
         return None
     if isinstance(tags, list):
-        return _to_json([_clean(tag) if isinstance(tag, str) else tag for tag in tags])
+        return storable_json(tags)
     rest.keep("tags", tags)
     return None
 
@@ -205,7 +231,7 @@ class _Leftovers:
         if value is None:
             return None
         text = _text(value)
-        if text is None and value != "" and not isinstance(value, str):
+        if text is None and not isinstance(value, str):
             self.keep(f"{place}.{field}" if place else field, value)
         return text
 
@@ -219,7 +245,7 @@ class _Leftovers:
         return seconds
 
     def keep_unknown(self, place: str, holder: Mapping[str, Any], known: set[str]) -> None:
-        for field in holder.keys() - known:
+        for field in (holder.keys() - known) if holder else ():
             if holder[field] is not None:
                 self.keep(f"{place}.{field}", holder[field])
 
@@ -229,10 +255,16 @@ class _Leftovers:
         self.keep_unknown("sender", sender, {"name", "contacts"})
         self.keep_unknown("listing", listing, {"id", "reference", "title"})
         self.keep_unknown("call", call, {"talkTime", "waitTime", "recordFile", "recordingUrl"})
-        for field in self.record.keys() - KNOWN_FIELDS:
+        for field in sorted(self.record.keys() - KNOWN_FIELDS):
             if self.record[field] is not None:
-                self.kept[field] = self.record[field]
-        return _to_json(self.kept) if self.kept else None
+                self.kept[self._free(field)] = self.record[field]
+        return storable_json(self.kept) if self.kept else None
+
+    def _free(self, place: str) -> str:
+        """The place itself, unless a part's field took it: ``listing.id`` can also be a name."""
+        while place in self.kept:
+            place = f"/{place}"
+        return place
 
 
 MAX_SECONDS = 24 * 60 * 60
@@ -252,7 +284,7 @@ def _whole_seconds(value: object) -> int | None:
 def _text(value: object) -> str | None:
     """A text without surrounding blanks; numbers become text, everything else nothing."""
     if isinstance(value, str):
-        return _clean(value).strip() or None
+        return clean_text(value).strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return _integer_text(value)
     if isinstance(value, float) and value.is_integer():
@@ -260,42 +292,26 @@ def _text(value: object) -> str | None:
     return None
 
 
-LONGEST_INTEGER = 10**40
-
-
 def _integer_text(value: int) -> str | None:
     return str(value) if abs(value) < LONGEST_INTEGER else None
-
-
-def _clean(value: str) -> str:
-    """Drop what no database stores: NUL, and halves of surrogate pairs cut by the portal."""
-    if value.isascii():
-        return value.replace("\0", "") if "\0" in value else value
-    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _to_json(value: object) -> str:
-    return _clean(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def decode_page(body: bytes) -> list[object]:
     """The records of a stored page; whatever else the page holds is of no interest here.
 
-    ``NaN`` and ``Infinity``, which are no JSON, become texts, so that records can be stored again.
-
     Raises:
         ValueError: The body is not a JSON object with a list under ``data``.
     """
-    page = json.loads(body, parse_constant=str)
+    page = read_json(body)
     records = page.get("data") if isinstance(page, dict) else None
-    if not isinstance(records, list):
-        raise ValueError("the page has no list of leads under 'data'")
-    return records
+    if isinstance(records, list):
+        return records
+    raise ValueError("the page has no list of leads under 'data'")
 
 
 def raw_json(record: object) -> str:
     """A rejected record as compact JSON, whole; keys keep the portal's order."""
-    return _clean(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
+    return whole_json(record)
 
 
 def parse_instant(value: object) -> datetime | None:
@@ -304,9 +320,7 @@ def parse_instant(value: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value.strip().upper())
-        return (
-            instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-        )
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -9,14 +9,18 @@ import unicodedata
 
 import pandas as pd
 
-BLANKS_AND_INVISIBLES = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff]+")
+BLANKS_AND_INVISIBLES = re.compile(
+    r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+"
+)
+"""Also the marks of writing direction, which copied text brings along where Arabic is around."""
 
 
 def normalise_reference(reference: str) -> str:
     """A reference without its case, blanks and invisible characters; may come out empty."""
     compatible = unicodedata.normalize("NFKC", reference)
     folded = unicodedata.normalize("NFKC", compatible.casefold())
-    return BLANKS_AND_INVISIBLES.sub("", folded)
+    visible = BLANKS_AND_INVISIBLES.sub("", folded)
+    return unicodedata.normalize("NFKC", visible)  # an accent may have been kept from its letter
 
 
 def normalise_references(references: pd.Series) -> pd.Series:

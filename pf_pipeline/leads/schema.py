@@ -59,7 +59,8 @@ class Observation(pa.DataFrameModel):
     phone: Series[str] = pa.Field(nullable=True, description="The client's phone, as sent.")
     phone_e164: Series[str] = pa.Field(
         nullable=True,
-        str_matches=r"^\+[1-9][0-9]{5,14}$",
+        # Not E.164's 15 digits at most: Germany, Japan, Indonesia and others have longer numbers.
+        str_matches=r"^\+[1-9][0-9]+$",
         description="The phone in E.164; missing where it is no valid number.",
     )
     whatsapp_username: Series[str] = pa.Field(
@@ -110,7 +111,7 @@ class Observation(pa.DataFrameModel):
 
     @pa.dataframe_check(name="created_at is not before 2005 nor in the future")
     @classmethod
-    def _created_at_is_plausible(cls, frame: pd.DataFrame) -> Series[bool]:
+    def _created_at_is_plausible(cls, frame: pd.DataFrame) -> "pd.Series[bool]":
         latest = frame["last_observed_at"] + CLOCK_TOLERANCE
         return frame["created_at"].between(pd.Timestamp(EARLIEST), latest)
 
@@ -144,9 +145,7 @@ def validate(observations: pd.DataFrame) -> Validated:
             no portal data can cause: the parser gives each column its type.
     """
     try:
-        return Validated(
-            Observation.validate(observations, lazy=True), pd.Series([], dtype="str")
-        )
+        return Validated(Observation.validate(observations, lazy=True), pd.Series([], dtype="str"))
     except SchemaErrors as errors:
         cases = errors.failure_cases
         if cases["index"].isna().any():

@@ -76,11 +76,11 @@ def _schema_problem(pipeline: Pipeline, day: date) -> str | None:
 
 def _reject_problem(pipeline: Pipeline, day: date) -> str | None:
     rejected = pipeline.archive.rejected.rows(day)
-    leads = pipeline.archive.observations.read(day)["lead_id"].nunique()
+    leads = pipeline.archive.observations.read(day, ["lead_id"])["lead_id"].nunique()
     limit = pipeline.settings.max_rejected_share
     if rejected <= max(FEW_REJECTS, limit * (leads + rejected)):
         return None
-    reasons = pipeline.archive.rejected.read(day)["reason"].value_counts()
+    reasons = pipeline.archive.rejected.read(day, ["reason"])["reason"].value_counts()
     return (
         f"{rejected} of {leads + rejected} records are no usable leads (limit {limit:.0%}), "
         f"mostly: {reasons.index[0]}"
@@ -88,15 +88,15 @@ def _reject_problem(pipeline: Pipeline, day: date) -> str | None:
 
 
 def _unique_problem(pipeline: Pipeline, day: date) -> str | None:
-    lead_ids = pipeline.archive.assigned.read(day)["lead_id"]
-    validated = pipeline.archive.observations.read(day)["lead_id"].nunique()
+    lead_ids = pipeline.archive.assigned.read(day, ["lead_id"])["lead_id"]
+    validated = pipeline.archive.observations.read(day, ["lead_id"])["lead_id"].nunique()
     if lead_ids.is_unique and len(lead_ids) == validated:
         return None
     return f"{len(lead_ids)} rows for {validated} leads"
 
 
 def _unassigned_problem(pipeline: Pipeline, day: date) -> str | None:
-    rules = pipeline.archive.assigned.read(day)["assignment_rule"]
+    rules = pipeline.archive.assigned.read(day, ["assignment_rule"])["assignment_rule"]
     share = (rules == "unassigned").mean() if len(rules) else 0.0
     limit = pipeline.settings.max_unassigned_share
     return f"{share:.0%} of the leads have no agent (limit {limit:.0%})" if share > limit else None

@@ -1,5 +1,7 @@
 """The assets on the way of a lead, each partitioned by UTC day."""
 
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +20,15 @@ PORTAL_RETRIES = dg.RetryPolicy(
 """For a portal that is away for longer than the client's own retries bridge."""
 
 
-def _by_day(**options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN401 - Dagster's own options
+def _by_day(**options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN401 - Dagster's own
     """An asset partitioned by day, with what all of them share."""
-    return dg.asset(partitions_def=LEAD_DAYS, backfill_policy=IN_BATCHES, owners=OWNERS, **options)
+    with warnings.catch_warnings():
+        # Backfill policies are beta since 2024; a warning an asset at every start helps nobody.
+        warnings.simplefilter("ignore", category=dg.BetaWarning)
+        decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
+            partitions_def=LEAD_DAYS, backfill_policy=IN_BATCHES, owners=OWNERS, **options
+        )
+    return decorator
 
 
 class SweepConfig(dg.Config):
@@ -87,9 +95,7 @@ def validated_leads(
                     "leads": observed.leads,
                     "duplicate": observed.duplicates,
                     "rejected": len(observed.rejected),
-                    "reasons": metadata.counted(
-                        observed.rejected["reason"].value_counts().to_dict(), "reason"
-                    ),
+                    "reasons": metadata.counted(Counter(observed.rejected["reason"]), "reason"),
                     "preview": metadata.preview(observed.observations),
                 },
                 partition_key=day.isoformat(),
@@ -117,9 +123,7 @@ def assigned_leads(
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": len(leads),
-                "by_rule": metadata.counted(
-                    leads["assignment_rule"].value_counts().to_dict(), "rule"
-                ),
+                "by_rule": metadata.counted(Counter(leads["assignment_rule"]), "rule"),
                 "preview": metadata.preview(leads),
             },
             partition_key=day.isoformat(),

@@ -7,7 +7,7 @@ ORIGIN_FILE = "portal_address.txt"
 
 
 def check_origin(settings: Settings) -> None:
-    """Note which portal the data folder is filled from; refuse to mix make-believe and real leads.
+    """Refuse to mix make-believe and real leads.
 
     Raises:
         SettingsError: The folder holds leads of a sandbox and the portal is real, or the other
@@ -15,8 +15,6 @@ def check_origin(settings: Settings) -> None:
     """
     path = settings.data_dir / ORIGIN_FILE
     if not path.exists():
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{settings.api_base_url}\n".encode())
         return
     known = path.read_text(encoding="utf-8").strip()
     if is_loopback(known) and not settings.portal_is_local:
@@ -29,3 +27,10 @@ def check_origin(settings: Settings) -> None:
             f"The data folder {settings.data_dir} holds leads of {known}: set PF_DATA_DIR to "
             "another folder for a sandbox."
         )
+
+
+def note_origin(settings: Settings) -> None:
+    """Note, when the first leads come in, which portal a data folder is filled from."""
+    path = settings.data_dir / ORIGIN_FILE
+    if not path.exists():
+        write_atomically(path, f"{settings.api_base_url}\n".encode())

@@ -41,8 +41,6 @@ def days_of_run(tags: Mapping[str, str]) -> list[date]:
     if RANGE_START_TAG not in tags:
         return []
     keys = LEAD_DAYS.get_partition_keys_in_range(
-        dg.PartitionKeyRange(
-            tags[RANGE_START_TAG], tags[RANGE_END_TAG]
-        )
+        dg.PartitionKeyRange(tags[RANGE_START_TAG], tags[RANGE_END_TAG])
     )
     return days_of(keys)

@@ -4,22 +4,25 @@ Each step may be repeated at any time: a sweep adds to the archive, and every ot
 same of the same archive.
 """
 
+import os
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from pf_pipeline.archive import Archive, Manifest, Window
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
-from pf_pipeline.leads.assignment import assign_leads
-from pf_pipeline.leads.merging import merge_observations
+from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
-from pf_pipeline.orchestration.origin import check_origin
+from pf_pipeline.orchestration.origin import check_origin, note_origin
 from pf_pipeline.portal import LeadsPage, PortalClient, connect
 from pf_pipeline.settings import Settings
 
@@ -32,8 +35,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ignore_page(_page: LeadsPage) -> None:
-    """Take no notice of a page."""
+class Watcher:
+    """Is told how a pipeline gets on; this one takes no notice. Progress bars override it."""
+
+    def page_arrived(self, page: LeadsPage) -> None:
+        """A page was received, and is about to be stored."""
+
+    def day_finished(self, step: str, day: date) -> None:
+        """A step has finished a day."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +80,12 @@ class Pipeline:
     Attributes:
         settings: Where everything is.
         now: The clock; gives aware UTC.
-        on_page: Told of every page as it arrives, for progress bars.
+        watcher: Told how it gets on.
     """
 
     settings: Settings
     now: Callable[[], datetime] = utc_now
-    on_page: Callable[[LeadsPage], None] = field(default=_ignore_page, repr=False)
+    watcher: Watcher = field(default_factory=Watcher, repr=False)
 
     @cached_property
     def archive(self) -> Archive:
@@ -85,9 +94,7 @@ class Pipeline:
 
     def crm(self) -> AbstractContextManager[Warehouse]:
         """Open the CRM; close it soon."""
-        return open_crm(
-            self.settings.crm_location, lock_timeout=self.settings.lock_timeout_seconds
-        )
+        return open_crm(self.settings.crm_location, lock_timeout=self.settings.lock_timeout_seconds)
 
     def portal(self) -> PortalClient:
         """A client of the portal; close it."""
@@ -98,7 +105,7 @@ class Pipeline:
             secret=_revealed(settings.api_secret),
             token=_revealed(settings.api_token),
             dialect=settings.api_dialect,
-            state_dir=settings.data_dir / "portal",
+            state_dir=_machine_state(settings.api_base_url),
             requests_per_minute=settings.requests_per_minute,
             timeout_seconds=settings.request_timeout_seconds,
             attempts=settings.request_attempts,
@@ -144,7 +151,8 @@ class Pipeline:
 
     def _told(self, pages: Iterator[LeadsPage]) -> Iterator[LeadsPage]:
         for page in pages:
-            self.on_page(page)
+            note_origin(self.settings)
+            self.watcher.page_arrived(page)
             yield page
 
     def _overlap_start(self, day: date) -> datetime:
@@ -161,6 +169,7 @@ class Pipeline:
         )
         self.archive.observations.write(day, observed.observations)
         self.archive.rejected.write(day, observed.rejected)
+        self.watcher.day_finished("validated", day)
         return observed
 
     def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
@@ -169,9 +178,10 @@ class Pipeline:
             properties, agents = crm.properties(), crm.agents()
         assigned = {}
         for day in days:
-            leads = merge_observations(self.archive.observations.read(day))
-            assigned[day] = assign_leads(leads, properties, agents)
+            observations = self.archive.observations.read(day)
+            assigned[day] = merge_and_assign(observations, properties, agents)
             self.archive.assigned.write(day, assigned[day])
+            self.watcher.day_finished("assigned", day)
         return assigned
 
     def load(self, days: Sequence[date]) -> Loaded:
@@ -184,16 +194,21 @@ class Pipeline:
                 loaded += crm.load_leads(
                     observations, rejected, days=[day.isoformat() for day in batch]
                 )
+            for day in batch:
+                self.watcher.day_finished("loaded", day)
         return loaded
 
     def load_recordings(self, days: Sequence[date]) -> Loaded:
         """Bring the call recordings of the days' leads into the CRM."""
         loaded = Loaded(0, 0, 0)
         for batch in self._batches(days):
-            lead_ids = pd.concat([self.archive.observations.read(day)["lead_id"] for day in batch])
+            lead_ids = pd.concat([self._lead_ids(day) for day in batch])
             with self.crm() as crm:
                 loaded += crm.load_call_recordings(lead_ids)
         return loaded
+
+    def _lead_ids(self, day: date) -> pd.Series:
+        return self.archive.observations.read(day, ["lead_id"])["lead_id"]
 
     def _batches(self, days: Sequence[date]) -> Iterator[list[date]]:
         batch: list[date] = []
@@ -243,7 +258,8 @@ class Pipeline:
             return [self._account_of(day, crm) for day in days]
 
     def _account_of(self, day: date, crm: Warehouse) -> DayAccount:
-        observations = self.archive.observations.read(day)
+        observations = self.archive.observations.read(day, ["lead_id", "times_observed"])
+        rejected = self.archive.rejected.read(day, ["times_received"])
         standing = crm.standing(observations["lead_id"])
         return DayAccount(
             day=day,
@@ -251,9 +267,9 @@ class Pipeline:
                 manifest.records_of_day for manifest in self.archive.raw_leads.manifests(day)
             ),
             loaded=len(standing),
-            duplicate=duplicates(observations, self.archive.rejected.read(day)),
+            duplicate=duplicates(observations, rejected),
             rejected=crm.count_rejected(day.isoformat()),
-            by_rule=standing["assignment_rule"].value_counts().to_dict(),
+            by_rule=dict(Counter(standing["assignment_rule"])),
             recordings=int(standing["has_recording"].sum()),
         )
 
@@ -272,6 +288,13 @@ def consecutive_runs(days: Sequence[date]) -> list[list[date]]:
         else:
             runs.append([day])
     return runs
+
+
+def _machine_state(base_url: str) -> Path:
+    """Where all runs of this machine, whatever their data folder, share a request budget."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    address = urlsplit(base_url).netloc.replace(":", "_")
+    return Path(tempfile.gettempdir()) / f"pf-pipeline-{user}" / address
 
 
 def _revealed(secret: object) -> str | None:

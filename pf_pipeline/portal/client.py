@@ -54,7 +54,7 @@ class PortalClient:
     Failures that may pass are tried again, with back-off, before they are raised.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         base_url: str,
         token_source: TokenSource,

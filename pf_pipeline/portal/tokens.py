@@ -82,7 +82,7 @@ class MintedToken:
 
     settings = "PF_API_KEY and PF_API_SECRET"
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         base_url: str,
         key: str,

@@ -1,0 +1,19 @@
+"""A local Property Finder: a faithful stand-in for the portal's leads API, in both dialects.
+
+Belongs here: everything that stands in for the portal, so that the pipeline can be tried, tested
+and measured without credentials. This room knows no other room of the pipeline.
+"""
+
+from pf_pipeline.sandbox.app import create_app
+from pf_pipeline.sandbox.leads_of_day import leads_of_day
+from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.server import RunningSandbox, running_sandbox, serve
+
+__all__ = [
+    "RunningSandbox",
+    "SandboxOptions",
+    "create_app",
+    "leads_of_day",
+    "running_sandbox",
+    "serve",
+]

@@ -1,0 +1,1 @@
+"""What the commands of ``pf-pipeline`` do; :mod:`pf_pipeline.cli` only names them."""

@@ -1,0 +1,10 @@
+"""The errors that end a command with their own words, and with which exit status."""
+
+from pf_pipeline.commands.backfill import BackfillError
+from pf_pipeline.commands.ui import UiError
+from pf_pipeline.crm import CrmError, ReferenceDataError
+from pf_pipeline.portal import PortalError
+from pf_pipeline.settings import SettingsError
+
+WRONG_SETTINGS = (SettingsError, ReferenceDataError)
+EXPECTED_ERRORS = (BackfillError, UiError, CrmError, PortalError)

@@ -1,0 +1,79 @@
+"""Runs the leads job in this process, for a range of days, and says how it ended in words."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.instance import open_instance
+from pf_pipeline.orchestration.jobs import leads_job
+from pf_pipeline.orchestration.partitions import range_tags
+from pf_pipeline.orchestration.pipeline import DayAccount, Pipeline
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class BackfillOutcome:
+    """How a backfill ended.
+
+    Attributes:
+        accounts: What became of each day's records; empty if the run failed before that.
+        problems: Why it failed, one sentence each; empty if it did not.
+        warnings: What people should look at although it succeeded.
+    """
+
+    accounts: list[DayAccount]
+    problems: list[str]
+    warnings: list[str]
+
+
+def backfill(pipeline: Pipeline, first: date, last: date) -> BackfillOutcome:
+    """Materialize every asset for a range of days in one run.
+
+    Args:
+        pipeline: The steps, with a watcher that shows progress.
+        first: The first UTC day.
+        last: The last one, included.
+    """
+    with open_instance(pipeline.settings.data_dir) as instance:
+        job = build_definitions({"pipeline": pipeline}).resolve_job_def(leads_job.name)
+        result = job.execute_in_process(
+            instance=instance,
+            tags=range_tags(first, last),
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    failed, warned = _check_findings(result)
+    if not result.success:
+        return BackfillOutcome([], failed or _step_errors(result), warned)
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    return BackfillOutcome(pipeline.account(days), [], warned)
+
+
+def _check_findings(result: dg.ExecuteInProcessResult) -> tuple[list[str], list[str]]:
+    """What blocking checks, and what warning checks, found."""
+    failed: list[str] = []
+    warned: list[str] = []
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            blocking = evaluation.severity is dg.AssetCheckSeverity.ERROR
+            found = f"The check {evaluation.check_name} failed: {evaluation.description}."
+            (failed if blocking else warned).append(found)
+    return failed, warned
+
+
+def _step_errors(result: dg.ExecuteInProcessResult) -> list[str]:
+    problems = []
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            said = data.user_failure_data.description if data.user_failure_data else None
+            problems.append(said or _last_line(data.error_display_string))
+    return problems or ["The run failed before its first step; see the Dagster UI."]
+
+
+def _last_line(error: str) -> str:
+    lines = [line.strip() for line in error.splitlines() if line and not line.startswith(" ")]
+    return lines[-1] if lines else "The run failed; see the Dagster UI."

@@ -1,0 +1,157 @@
+"""The sandbox's web application: a stand-in for the Property Finder leads API.
+
+Belongs here: the endpoints and their addresses. What passes before an endpoint is reached (tokens,
+limits) is in ``traffic``; what a request for leads means is in ``lead_query``.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pf_pipeline.sandbox.access import TOKEN_LIFETIME, Tokens
+from pf_pipeline.sandbox.dialects import atlas_pagination, guide_pagination
+from pf_pipeline.sandbox.directory import listing_records, user_records
+from pf_pipeline.sandbox.lead_query import read_flag, read_lead_query, read_number
+from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.problems import (
+    ProblemError,
+    answer_not_found,
+    answer_problem,
+    invalid,
+    not_found,
+    unauthorized,
+)
+from pf_pipeline.sandbox.recordings import recording_wav
+from pf_pipeline.sandbox.timeline import Timeline
+from pf_pipeline.sandbox.traffic import TOKEN_PATH, Gate, Stats
+
+ENTRIES_PER_PAGE: Final = 100
+"""The default and the most that a page of users or listings may hold (contract, ``perPage``)."""
+
+_RECORDING_ID: Final = re.compile(r"call_lead_\d+")
+
+
+def create_app(options: SandboxOptions) -> Starlette:
+    """Make the application of one sandbox; its figures are in ``app.state.stats``."""
+    stats = Stats()
+    tokens = Tokens(options)
+    portal = _Portal(options, tokens, stats)
+    app = Starlette(
+        routes=[
+            Route(TOKEN_PATH, portal.token, methods=["POST"]),
+            Route("/v1/leads", portal.leads, methods=["GET"]),
+            Route("/v1/users", portal.users, methods=["GET"]),
+            Route("/v1/listings", portal.listings, methods=["GET"]),
+            Route("/recordings/{recording_id}.wav", portal.recording, methods=["GET"]),
+            Route("/respond/{response_token}", portal.respond, methods=["GET", "POST"]),
+            Route("/sandbox/stats", portal.stats, methods=["GET"]),
+            Route("/sandbox/health", portal.health, methods=["GET"]),
+        ],
+        middleware=[Middleware(Gate, options=options, tokens=tokens, stats=stats)],
+        exception_handlers={ProblemError: answer_problem, HTTPException: answer_not_found},
+    )
+    app.state.stats = stats
+    return app
+
+
+class _Portal:
+    """The endpoints of one sandbox."""
+
+    def __init__(self, options: SandboxOptions, tokens: Tokens, stats: Stats) -> None:
+        self._options = options
+        self._tokens = tokens
+        self._stats = stats
+        self._timeline = Timeline(options)
+
+    async def token(self, request: Request) -> Response:
+        """``POST /v1/auth/token``: a key and its secret against a token."""
+        try:
+            body = json.loads(await request.body())
+        except ValueError:
+            raise invalid("/body", "The body must be JSON.") from None
+        given = body if isinstance(body, dict) else {}
+        for name in ("apiKey", "apiSecret"):
+            if not isinstance(given.get(name), str):
+                raise invalid(f"/body/{name}", f"{name} must be a text.")
+        pair = (given["apiKey"], given["apiSecret"])
+        if pair != (self._options.api_key, self._options.api_secret):
+            raise unauthorized("The API key or its secret is wrong.")
+        return JSONResponse(
+            {
+                "accessToken": self._tokens.mint(self._now()),
+                "tokenType": "Bearer",
+                "expiresIn": int(TOKEN_LIFETIME.total_seconds()),
+            }
+        )
+
+    async def leads(self, request: Request) -> Response:
+        """``GET /v1/leads``: one page, newest first, in the dialect of the request."""
+        now = self._now()
+        query = read_lead_query(request.query_params, self._options, now)
+        base_url = self._options.public_url or str(request.base_url).rstrip("/")
+        page = self._timeline.page(query, now, base_url)
+        pagination: dict[str, Any] = (
+            guide_pagination(page.total, page.count, query.per_page, query.page)
+            if query.dialect == "guide"
+            else atlas_pagination(page.total, query.per_page, query.page)
+        )
+        self._stats.leads_pages += 1
+        envelope = b'{"data":%b,"pagination":%b}' % (page.data, json.dumps(pagination).encode())
+        return Response(envelope, media_type="application/json")
+
+    async def users(self, request: Request) -> Response:
+        """``GET /v1/users``."""
+        return _page_of("data", user_records(), request)
+
+    async def listings(self, request: Request) -> Response:
+        """``GET /v1/listings``: published ones; ``draft`` and ``archived`` add the others."""
+        records = listing_records(
+            draft=read_flag(request.query_params, "draft"),
+            archived=read_flag(request.query_params, "archived"),
+        )
+        return _page_of("results", records, request)
+
+    async def recording(self, request: Request) -> Response:
+        """``GET /recordings/{id}.wav``: a sound that plays, for the id of any call."""
+        recording_id = request.path_params["recording_id"]
+        if not _RECORDING_ID.fullmatch(recording_id):
+            raise not_found(request.url.path)
+        return Response(recording_wav(recording_id), media_type="audio/wav")
+
+    async def respond(self, _request: Request) -> Response:
+        """A ``responseLink``: at the real portal a request marks the lead as replied."""
+        self._stats.response_link_hits += 1
+        return JSONResponse({"status": "replied"})
+
+    async def stats(self, _request: Request) -> Response:
+        """What this sandbox was asked so far."""
+        return JSONResponse(self._stats.snapshot())
+
+    async def health(self, _request: Request) -> Response:
+        """Whether the sandbox answers."""
+        return JSONResponse({"status": "ok"})
+
+    def _now(self) -> datetime:
+        return self._options.clock().astimezone(UTC)
+
+
+def _page_of(name: str, records: list[dict[str, Any]], request: Request) -> Response:
+    """One page of records under a name, with the contract's pagination."""
+    parameters = request.query_params
+    page = read_number(parameters, "page", default=1)
+    per_page = read_number(parameters, "perPage", default=ENTRIES_PER_PAGE, most=ENTRIES_PER_PAGE)
+    first = (page - 1) * per_page
+    return JSONResponse(
+        {
+            name: records[first : first + per_page],
+            "pagination": atlas_pagination(len(records), per_page, page),
+        }
+    )
