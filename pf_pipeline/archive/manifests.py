@@ -77,11 +77,18 @@ class Manifest:
         """Read a manifest's file.
 
         Raises:
-            ValueError: The file is no manifest of this version.
+            ValueError: The file is no manifest of this version; names it.
         """
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        if content.pop("version", None) != FORMAT_VERSION:
-            raise ValueError(f"{path} is no manifest of version {FORMAT_VERSION}.")
+        try:
+            content: dict[str, Any] = json.loads(path.read_bytes())
+            if content.pop("version") == FORMAT_VERSION:
+                return cls._of(content)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is no manifest: {error}.") from error
+        raise ValueError(f"{path} is no manifest of version {FORMAT_VERSION}.")
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> "Manifest":
         pages = tuple(
             StoredPage(**page | {"requested_at": _instant(page["requested_at"])})
             for page in content.pop("pages")

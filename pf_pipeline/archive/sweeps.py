@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
 
-from pf_pipeline.archive.files import flush_folder, write_atomically
+from pf_pipeline.archive.files import flush_folder, make_folder, write_atomically
 from pf_pipeline.archive.manifests import MANIFEST_NAME, Manifest, StoredPage
 from pf_pipeline.leads.observing import Sighting
 from pf_pipeline.leads.parser import days_of_records, decode_page
@@ -151,7 +151,7 @@ class RawLeads:
 
     def _begin(self, day: date, stamp: str) -> _DayInProgress:
         folder = self._folder(day)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         known = {
             page.sha256: page.file for manifest in self.manifests(day) for page in manifest.pages
         }
@@ -176,7 +176,7 @@ class RawLeads:
             file = started.known.get(digest)
             if file is None:
                 compressed = compressed or gzip.compress(page.body, GZIP_LEVEL, mtime=0)
-                path = started.folder / f"page-{page.number:04d}.json.gz"
+                path = _free_path(started.folder, f"page-{page.number:04d}")
                 write_atomically(path, compressed)
                 file = started.known[digest] = f"{started.folder.name}/{path.name}"
             started.pages.append(
@@ -206,3 +206,11 @@ class RawLeads:
         if hashlib.sha256(body).hexdigest() != sha256:
             raise ValueError(f"The stored page {path} is not what was received: digests differ.")
         return body
+
+
+def _free_path(folder: Path, name: str) -> Path:
+    """Where a page of this sweep is stored; a number that was asked for twice is kept twice."""
+    path, answer = folder / f"{name}.json.gz", 2
+    while path.exists():
+        path, answer = folder / f"{name}-{answer}.json.gz", answer + 1
+    return path

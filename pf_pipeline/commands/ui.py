@@ -14,7 +14,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
-from pf_pipeline.commands.sandbox_settings import sandbox_environment
+from pf_pipeline.commands.sandbox_settings import sandbox_environment, sandbox_settings
 from pf_pipeline.orchestration.instance import PROJECT, dagster_home
 from pf_pipeline.orchestration.origin import check_origin
 from pf_pipeline.sandbox import SandboxOptions
@@ -45,33 +45,33 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
     for wanted in filter(None, (port, sandbox_port)):
         _require_free(host, wanted)
     environment = dict(os.environ)
-    if sandbox_port is not None:
-        base_url = f"http://127.0.0.1:{sandbox_port}"
-        environment |= sandbox_environment(base_url, SandboxOptions())
-    settings = load_settings(
-        **{
-            name.removeprefix("PF_").lower(): value or None
-            for name, value in environment.items()
-            if sandbox_port is not None and name in sandbox_environment("", SandboxOptions())
-        }
-    )
+    if sandbox_port is None:
+        settings = load_settings()
+    else:
+        base_url, options = f"http://127.0.0.1:{sandbox_port}", SandboxOptions()
+        environment |= sandbox_environment(base_url, options)
+        settings = sandbox_settings(base_url, options)
     check_origin(settings)
-    home = dagster_home(settings.data_dir)
-    environment |= {"DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    # Not in DAGSTER_HOME: Dagster deletes a folder "logs" there.
+    logs = settings.data_dir / "logs"
+    environment |= {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
     with _stopping_on_signals(), ExitStack() as processes:
         started = {
-            name: processes.enter_context(_process(name, command, environment, home))
+            name: processes.enter_context(_process(name, command, environment, logs))
             for name, command in _commands(host, port, sandbox_port).items()
         }
         address = f"http://{host}:{port}"
-        console.print(f"Starting the Dagster UI; logs are in {home / 'logs'} ...")
-        _wait_until_ready(address, started, home)
+        console.print(f"Starting the Dagster UI; logs are in {logs} ...")
+        _wait_until_ready(address, started, logs)
         console.print(f"[bold]The Dagster UI is at {address}[/] (Ctrl-C stops it)")
         if sandbox_port is not None:
             console.print(f"A sandbox portal answers at http://127.0.0.1:{sandbox_port}.")
-        while True:
-            _require_running(started, home)
-            time.sleep(POLL_SECONDS)
+        try:
+            while True:
+                _require_running(started, logs)
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            console.print("Stopping ...")
 
 
 def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[str]]:
@@ -91,11 +91,11 @@ def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[
 
 @contextmanager
 def _process(
-    name: str, command: list[str], environment: dict[str, str], home: Path
+    name: str, command: list[str], environment: dict[str, str], logs: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process of its own group, its output in a log file, ended with everything it started."""
-    log = _log(home, name)
-    log.parent.mkdir(exist_ok=True)
+    log = _log(logs, name)
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
@@ -135,25 +135,25 @@ def _stopping_on_signals() -> Iterator[None]:
 
 
 def _wait_until_ready(
-    address: str, started: dict[str, subprocess.Popen[bytes]], home: Path
+    address: str, started: dict[str, subprocess.Popen[bytes]], logs: Path
 ) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        _require_running(started, home)
+        _require_running(started, logs)
         try:
             if requests.get(f"{address}/server_info", timeout=2).ok:
                 return
         except requests.RequestException:
             time.sleep(POLL_SECONDS)
     raise UiError(
-        f"The UI did not answer within {READY_SECONDS:.0f} s; see {_log(home, 'webserver')}."
+        f"The UI did not answer within {READY_SECONDS:.0f} s; see {_log(logs, 'webserver')}."
     )
 
 
-def _require_running(started: dict[str, subprocess.Popen[bytes]], home: Path) -> None:
+def _require_running(started: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
     for name, process in started.items():
         if process.poll() is not None:
-            raise UiError(f"The {name} ended by itself; see {_log(home, name)}.")
+            raise UiError(f"The {name} ended by itself; see {_log(logs, name)}.")
 
 
 def _require_free(host: str, port: int) -> None:
@@ -168,5 +168,5 @@ def _require_free(host: str, port: int) -> None:
             ) from None
 
 
-def _log(home: Path, name: str) -> Path:
-    return home / "logs" / f"{name}.log"
+def _log(logs: Path, name: str) -> Path:
+    return logs / f"{name}.log"

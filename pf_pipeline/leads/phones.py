@@ -14,6 +14,8 @@ UAE_MOBILE = r"^(?:\+971|00971|971|0)?(5[024568][0-9]{7})$"
 A test holds this equal to what ``phonenumbers`` says for every prefix that it accepts.
 """
 PUNCTUATION = r"[ \-().]"
+LONGEST_TEXT = 250
+"""``phonenumbers`` takes nothing longer for a number."""
 
 
 def to_e164(phones: pd.Series, country: str) -> pd.Series:
@@ -34,7 +36,8 @@ def to_e164(phones: pd.Series, country: str) -> pd.Series:
 
 
 def _uae_mobiles(phones: pd.Series) -> pd.Series:
-    digits = phones.str.replace(PUNCTUATION, "", regex=True)
+    candidates = phones.where(phones.str.len() <= LONGEST_TEXT)
+    digits = candidates.str.replace(PUNCTUATION, "", regex=True)
     return UAE_COUNTRY_CODE + digits.str.extract(UAE_MOBILE, expand=False)
 
 
