@@ -4,6 +4,7 @@
 that needs it, so that ``--help`` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,10 @@ def _ending_clearly() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         _say("Interrupted. What was stored stays; the same command goes on from there.")
-        raise typer.Exit(FAILED) from None
+        sys.stdout.flush()
+        # An interrupted run leaves half-run generators behind; tearing them down at the end of the
+        # interpreter prints complaints of native libraries over this sentence.
+        os._exit(FAILED)
     except typer.Exit:
         raise
     except Exception as error:

@@ -36,7 +36,8 @@ class StagedFiles:
         path = self.path(day)
         path.parent.mkdir(parents=True, exist_ok=True)
         buffer = BytesIO()
-        pq.write_table(table_of(frame), buffer, compression="zstd")
+        # How a frame was put together would show in the file's pages.
+        pq.write_table(table_of(frame).combine_chunks(), buffer, compression="zstd")
         write_atomically(path, buffer.getvalue())
         flush_folder(path.parent)
         return path
@@ -47,7 +48,9 @@ class StagedFiles:
         Raises:
             FileNotFoundError: The day has not been staged; the message says by which asset.
         """
-        return frame_of(pq.read_table(self._existing(day), columns=columns, partitioning=None))
+        # Opened once: by its path, Arrow opens a file twice, and it may be replaced in between.
+        with pq.ParquetFile(self._existing(day)) as file:
+            return frame_of(file.read(columns=columns))
 
     def rows(self, day: date) -> int:
         """How many rows the day's file has.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pf_pipeline.commands.progress import ProgressBars
+from pf_pipeline.commands.progress import ProgressBars, notes_on
 from pf_pipeline.commands.tables import account_table
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.orchestration.backfill import backfill
@@ -55,7 +55,7 @@ def run_backfill(settings: Settings, first: date, last: date, console: Console) 
         soft_wrap=True,
         highlight=False,
     )
-    with ProgressBars(console, passes=passes, days=days) as bars:
+    with ProgressBars(console, passes=passes, days=days) as bars, notes_on(console):
         outcome = backfill(Pipeline(settings, watcher=bars), first, last)
     for warning in outcome.warnings:
         console.print(f"[yellow]Note:[/] {warning}", highlight=False)
@@ -72,7 +72,7 @@ def check_beforehand(settings: Settings) -> None:
         read_properties(Path(settings.properties))
     if settings.agents != KEEP_CRM_TABLES:
         read_agents(Path(settings.agents))
-    pipeline = Pipeline(settings.model_copy(update={"request_attempts": 2}))
+    pipeline = Pipeline(settings.model_copy(update={"request_attempts": 1}))
     with pipeline.crm():
         pass
     now = datetime.now(UTC)

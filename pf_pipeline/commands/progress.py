@@ -1,5 +1,8 @@
 """Progress bars for long work: pages and leads as they arrive, then days as they are worked on."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -32,6 +35,31 @@ class _LeadsColumn(ProgressColumn):
         elapsed = task.finished_time or task.elapsed or 0.0
         rate = f", {leads / elapsed:,.0f}/s" if elapsed > 0 else ""
         return Text(f"{leads:,} leads{rate}")
+
+
+class _Notes(logging.Handler):
+    """Prints what the rooms log above the progress bars."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print("[yellow]Note:[/]", end=" ")
+        self._console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def notes_on(console: Console) -> Iterator[None]:
+    """Show retries and the like while they happen, without tearing the bars."""
+    logger, handler = logging.getLogger("pf_pipeline"), _Notes(console)
+    logger.addHandler(handler)
+    propagated, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
 
 
 class ProgressBars(Watcher):

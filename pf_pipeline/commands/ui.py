@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +22,9 @@ from pf_pipeline.settings import load_settings
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
+KILL_SECONDS = 5.0
 POLL_SECONDS = 0.25
+ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class UiError(Exception):
@@ -55,23 +57,30 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
     # Not in DAGSTER_HOME: Dagster deletes a folder "logs" there.
     logs = settings.data_dir / "logs"
     environment |= {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
-    with _stopping_on_signals(), ExitStack() as processes:
-        started = {
-            name: processes.enter_context(_process(name, command, environment, logs))
-            for name, command in _commands(host, port, sandbox_port).items()
-        }
-        address = f"http://{host}:{port}"
-        console.print(f"Starting the Dagster UI; logs are in {logs} ...")
-        _wait_until_ready(address, started, logs)
-        console.print(f"[bold]The Dagster UI is at {address}[/] (Ctrl-C stops it)")
-        if sandbox_port is not None:
-            console.print(f"A sandbox portal answers at http://127.0.0.1:{sandbox_port}.")
+    commands = _commands(host, port, sandbox_port)
+    address = f"http://{host}:{port}"
+    with _stopping_on_signals(), _processes(commands, environment, logs) as started:
         try:
+            console.print(
+                f"Starting the Dagster UI (it may take half a minute); logs are in {logs} ...",
+                highlight=False,
+                soft_wrap=True,
+            )
+            _wait_until_ready(address, started, logs)
+            _welcome(console, address, sandbox_port)
             while True:
                 _require_running(started, logs)
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            console.print("Stopping ...")
+            with suppress(OSError):  # the terminal may be gone
+                console.print("Stopping ...")
+
+
+def _welcome(console: Console, address: str, sandbox_port: int | None) -> None:
+    console.print(f"[bold]The Dagster UI is at {address}[/] (Ctrl-C stops it).")
+    if sandbox_port is not None:
+        console.print(f"The sandbox portal http://127.0.0.1:{sandbox_port} is behind it.")
+    console.print("To load leads: Jobs > leads_job > Materialize all, and choose days.")
 
 
 def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[str]]:
@@ -89,54 +98,84 @@ def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[
     return {"sandbox": sandbox, **commands}
 
 
+Processes = dict[str, subprocess.Popen[bytes]]
+
+
 @contextmanager
-def _process(
-    name: str, command: list[str], environment: dict[str, str], logs: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of its own group, its output in a log file, ended with everything it started."""
-    log = _log(logs, name)
+def _processes(
+    commands: dict[str, list[str]], environment: dict[str, str], logs: Path
+) -> Iterator[Processes]:
+    """Each command as a process of its own group, ended at last with everything it started."""
+    started: Processes = {}
+    try:
+        for name, command in commands.items():
+            started[name] = _start(command, environment, _log(logs, name))
+        yield started
+    finally:
+        _stop(started.values())
+
+
+def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own commands
+        return subprocess.Popen(  # noqa: S603 - our own commands
             command,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _stop(processes: Collection[subprocess.Popen[bytes]]) -> None:
+    """Ask all groups at once to end; then, or at a second Ctrl-C, kill what is left of them.
+
+    A daemon ends before the code servers and runs that it started: the groups count, not only
+    their leaders.
+    """
+    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        with suppress(KeyboardInterrupt):
+            for process in processes:
+                _signal(process, number)
+            deadline = time.monotonic() + patience
+            while any(map(_is_alive, processes)) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+
+
+def _is_alive(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()
+    return _signal(process, 0)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Signal the whole group of a process; says whether anybody was there."""
     try:
-        yield process
-    finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            os.killpg(process.pid, number)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS says the latter of the ended
+        return False
+    return True
 
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """SIGTERM ends the command like Ctrl-C, so that no process is left behind."""
+    """SIGTERM, or a closed terminal, ends the command like Ctrl-C: no process is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in ENDING_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # nohup
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _wait_until_ready(
-    address: str, started: dict[str, subprocess.Popen[bytes]], logs: Path
-) -> None:
+def _wait_until_ready(address: str, started: Processes, logs: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         _require_running(started, logs)
@@ -150,7 +189,7 @@ def _wait_until_ready(
     )
 
 
-def _require_running(started: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+def _require_running(started: Processes, logs: Path) -> None:
     for name, process in started.items():
         if process.poll() is not None:
             raise UiError(f"The {name} ended by itself; see {_log(logs, name)}.")

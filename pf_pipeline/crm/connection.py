@@ -18,7 +18,10 @@ from pf_pipeline.crm.errors import CrmError
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
-CATALOG = "crm"
+IN_MEMORY = ":memory:"
+SCHEMAS = ("crm", "pipeline")
+LOCK_MESSAGES = ("Could not set lock", "used by another process")
+"""How DuckDB says that another program has the file open, on POSIX systems and on Windows."""
 RETRY_SECONDS = 0.05
 
 
@@ -26,9 +29,9 @@ RETRY_SECONDS = 0.05
 def open_database(location: str, lock_timeout: float) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the CRM, with its tables in place, and close it again whatever happens.
 
-    The name ``crm.leads`` works in every file. In one called ``crm.duckdb`` DuckDB names the
-    database itself ``crm``, and a schema of that name would make every ``crm.leads`` ambiguous:
-    there the tables stand in the database's main schema.
+    The name ``crm.leads`` works in every file. DuckDB names a database after its file: in one
+    called ``crm.duckdb`` a schema ``crm`` would make every ``crm.leads`` ambiguous, so there the
+    tables stand in the database's main schema. The same holds for ``pipeline``.
 
     Args:
         location: ``duckdb:///path``.
@@ -39,20 +42,25 @@ def open_database(location: str, lock_timeout: float) -> Iterator[duckdb.DuckDBP
             it is no DuckDB database.
     """
     path = database_path(location)
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + lock_timeout
     lock = FileLock(f"{path}.lock")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=lock_timeout)
     except Timeout:
         raise CrmError(
-            f"Another run held the CRM {path} for more than {lock_timeout:.0f} s: try again, or "
+            f"Another run held the CRM {path} for more than {lock_timeout:g} s: try again, or "
             "raise PF_LOCK_TIMEOUT_SECONDS."
         ) from None
+    except OSError as error:
+        raise CrmError(f"The CRM {path} cannot be opened: {error.strerror}.") from None
     try:
         connection = _connect(path, deadline)
         try:
-            _prepare(connection, path)
+            try:
+                _prepare(connection, path)
+            except duckdb.Error as error:
+                raise CrmError(_why_not(path, error)) from None
             yield connection
         finally:
             connection.close()
@@ -66,33 +74,56 @@ def database_path(location: str) -> Path:
     Raises:
         CrmError: The address is of another kind.
     """
-    if not location.startswith(URL_PREFIX) or location == URL_PREFIX:
+    path = location.removeprefix(URL_PREFIX)
+    if path == location or path.strip() in {"", IN_MEMORY} or not path.isprintable():
+        kind = location.partition(":")[0]  # the rest may hold a password
         raise CrmError(
-            f"The setting PF_CRM_URL must look like duckdb:///data/crm.duckdb, "
-            f"but it begins with {location.split(':', maxsplit=1)[0]}:."
+            "The setting PF_CRM_URL must look like duckdb:///data/crm.duckdb, with the name of a "
+            f"file after three slashes, but it begins with '{kind}'."
         )
-    return Path(location.removeprefix(URL_PREFIX))
+    return Path(path)
 
 
 def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
     while True:
         try:
             return duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+        except duckdb.Error as error:
+            if not _is_locked(error) or time.monotonic() > deadline:
                 raise CrmError(_why_not(path, error)) from None
             time.sleep(RETRY_SECONDS)
 
 
-def _why_not(path: Path, error: duckdb.IOException) -> str:
-    if "lock" in str(error):
+def _is_locked(error: duckdb.Error) -> bool:
+    return any(message in str(error) for message in LOCK_MESSAGES)
+
+
+def _why_not(path: Path, error: duckdb.Error) -> str:
+    if _is_locked(error):
         return f"The CRM {path} is open in another program: close it there (a notebook?)."
-    reason = str(error).splitlines()[0].removeprefix("IO Error: ")
-    return f"The CRM {path} cannot be opened: {reason}"
+    reason = str(error).partition("\n")[0].removeprefix("IO Error: ").rstrip("!.")
+    return f"The CRM {path} cannot be opened: {reason}."
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    if path.stem.lower() != CATALOG:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}")
+    (found,) = connection.execute(
+        """
+        SELECT
+            current_database() AS name,
+            list(schema_name) FILTER (contains(sql, 'assignment_rule')) AS homes_of_leads
+        FROM duckdb_tables()
+        WHERE database_name = current_database() AND table_name = 'leads'
+        """
+    ).fetchall()
+    name, homes_of_leads = found
+    home = "main" if name.lower() == SCHEMAS[0] else SCHEMAS[0]
+    if homes_of_leads and home not in homes_of_leads:
+        raise CrmError(
+            f"The CRM {path} had another file name when it was made, and DuckDB would not find "
+            "its tables under this one: give the file its former name."
+        )
+    for schema in SCHEMAS:
+        if name.lower() != schema:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     connection.execute(SCHEMA)

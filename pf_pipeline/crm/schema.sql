@@ -1,6 +1,6 @@
 -- The CRM warehouse. Runs at every opening: creates what is missing, changes nothing that stands.
--- "crm" is a schema, or, in a file that is itself called crm.duckdb, the database's own name.
-CREATE SCHEMA IF NOT EXISTS pipeline;
+-- "crm" and "pipeline" are schemas that stand already, or, in a file that is itself called
+-- crm.duckdb or pipeline.duckdb, the database's own name.
 
 -- One row a lead: the merge law over its observations, with the agent who gets it.
 CREATE TABLE IF NOT EXISTS crm.leads (
@@ -64,6 +64,12 @@ CREATE TABLE IF NOT EXISTS pipeline.lead_observations (
     tags VARCHAR,
     extra VARCHAR,
     PRIMARY KEY (lead_id, observed_by, content_id)
+);
+
+-- The agent whom the rules gave a lead last: another one in crm.leads was set by a person.
+CREATE TABLE IF NOT EXISTS pipeline.given_agents (
+    lead_id VARCHAR PRIMARY KEY,
+    agent_id VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS crm.call_recordings (

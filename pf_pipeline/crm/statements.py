@@ -9,6 +9,14 @@ All run in one transaction over these relations:
 from pf_pipeline.leads.assignment import ASSIGNMENT_RULES, MERGE_AND_ASSIGN
 from pf_pipeline.leads.merging import MERGE_LAW
 
+SEEN_BEFORE = """
+CREATE OR REPLACE TEMP TABLE seen_before AS
+SELECT lead_id, observed_by, content_id, first_observed_at, last_observed_at
+FROM pipeline.lead_observations
+SEMI JOIN incoming USING (lead_id)
+"""
+"""What was known of the incoming leads before this load."""
+
 KEEP_OBSERVATIONS = """
 MERGE INTO pipeline.lead_observations AS known
 USING (SELECT * EXCLUDE (times_observed) FROM incoming) AS seen
@@ -31,6 +39,30 @@ SEMI JOIN incoming USING (lead_id)
 """
 """All that is known of the incoming leads, whichever way and day it came."""
 
+NEWS = """
+CREATE OR REPLACE TEMP TABLE news AS
+SELECT
+    lead_id,
+    count(*) AS contents,
+    bool_or(seen_before.lead_id IS NOT NULL) AS known_before,
+    bool_or(
+        observations.first_observed_at IS DISTINCT FROM seen_before.first_observed_at
+    ) AS renewed,
+    -- Anything but the latest contents was seen again, and may be the latest now.
+    coalesce(
+        count_if(observations.last_observed_at > seen_before.last_observed_at) > 1
+        OR min(seen_before.last_observed_at)
+            FILTER (observations.last_observed_at > seen_before.last_observed_at)
+        <= max(seen_before.last_observed_at)
+            FILTER (observations.last_observed_at = seen_before.last_observed_at),
+        FALSE
+    ) AS reordered
+FROM observations
+LEFT JOIN seen_before USING (lead_id, observed_by, content_id)
+GROUP BY lead_id
+"""
+"""Which leads this load says more of than that they still are what they were."""
+
 ASSIGN = f"""
 CREATE OR REPLACE TEMP TABLE assigned AS
 WITH
@@ -39,44 +71,28 @@ agents AS (SELECT * FROM known_agents)
 SELECT * FROM ({MERGE_AND_ASSIGN})
 """
 
-DECIDE = """
+BY_A_PERSON = """
+(
+    stored.assignment_rule = 'manual'
+    OR (
+        stored.agent_id IS DISTINCT FROM given.agent_id
+        AND NOT (stored.agent_id IS NULL AND stored.assignment_rule = 'unassigned')
+    )
+)
+"""
+"""Whether a person decided: the agent, or that there is none, is not what the rules gave last.
+
+Who wants the rules to decide again clears the agent and writes 'unassigned'.
+"""
+
+DECIDE = f"""
 CREATE OR REPLACE TEMP TABLE decided AS
 WITH
--- When the input that decided an assignment was first seen.
-known_since AS (
-    SELECT
-        assigned.lead_id,
-        min(observations.first_observed_at) AS assigned_at
-    FROM assigned
-    JOIN observations USING (lead_id)
-    WHERE
-        CASE assigned.assignment_rule
-            WHEN 'listing_reference'
-                THEN observations.listing_reference = assigned.listing_reference
-            WHEN 'portal_agent'
-                THEN observations.portal_agent_id = assigned.portal_agent_id
-        END
-    GROUP BY assigned.lead_id
-),
-
--- Whose agent is not one that a rule ever gave was assigned by a person.
 judged AS (
-    SELECT
-        stored.*,
-        stored.assignment_rule = 'manual'
-        OR (
-            stored.agent_id IS NOT NULL
-            AND NOT EXISTS (
-                SELECT 1
-                FROM crm.lead_events AS events
-                WHERE
-                    events.lead_id = stored.lead_id
-                    AND events.kind = 'agent'
-                    AND events.value = stored.agent_id
-            )
-        ) AS by_a_person
+    SELECT stored.*, {BY_A_PERSON} AS by_a_person
     FROM crm.leads AS stored
     SEMI JOIN incoming USING (lead_id)
+    LEFT JOIN pipeline.given_agents AS given USING (lead_id)
 ),
 
 kept AS (
@@ -95,6 +111,35 @@ kept AS (
                 assigned.listing_reference, assigned.portal_agent_id, assigned.portal_agent_kind
             )
         )
+),
+
+-- When the input that decided an assignment was first seen, by what is known now, and by what was
+-- known before this load.
+known_since AS (
+    SELECT
+        assigned.lead_id,
+        min(observations.first_observed_at) AS assigned_at,
+        min(seen_before.first_observed_at) AS assigned_at_before
+    FROM assigned
+    JOIN news USING (lead_id)
+    LEFT JOIN kept USING (lead_id)
+    JOIN observations USING (lead_id)
+    LEFT JOIN seen_before
+        ON
+            observations.lead_id = seen_before.lead_id
+            AND observations.observed_by = seen_before.observed_by
+            AND observations.content_id = seen_before.content_id
+    WHERE
+        (news.renewed OR kept.lead_id IS NULL)
+        AND CASE coalesce(kept.assignment_rule, assigned.assignment_rule)
+            WHEN 'listing_reference'
+                THEN observations.listing_reference = assigned.listing_reference
+            WHEN 'portal_agent'
+                THEN
+                    observations.portal_agent_id = assigned.portal_agent_id
+                    AND observations.portal_agent_kind = assigned.portal_agent_kind
+        END
+    GROUP BY assigned.lead_id
 )
 
 SELECT
@@ -112,9 +157,15 @@ SELECT
             ELSE kept.assignment_reason
         END AS assignment_reason
     ),
-    CASE WHEN kept.lead_id IS NULL THEN known_since.assigned_at ELSE kept.assigned_at END
-        AS assigned_at,
-    kept.lead_id IS NULL AS newly_assigned
+    CASE
+        WHEN kept.lead_id IS NULL THEN known_since.assigned_at
+        -- An older observation that comes late moves the instant, as if it had come in time.
+        WHEN NOT kept.by_a_person AND kept.assigned_at = known_since.assigned_at_before
+            THEN known_since.assigned_at
+        ELSE kept.assigned_at
+    END AS assigned_at,
+    kept.lead_id IS NULL AS newly_assigned,
+    coalesce(kept.by_a_person, FALSE) AS by_a_person
 FROM assigned
 LEFT JOIN kept USING (lead_id)
 LEFT JOIN known_since USING (lead_id)
@@ -179,51 +230,135 @@ def _upsert(table: str, columns: tuple[str, ...], source: str) -> str:
 
 UPSERT_LEADS = _upsert("crm.leads", LEAD_COLUMNS, "decided")
 
+KEEP_GIVEN_AGENTS = """
+MERGE INTO pipeline.given_agents AS known
+USING (SELECT lead_id, agent_id FROM decided WHERE newly_assigned) AS new
+USING (lead_id)
+WHEN MATCHED AND known.agent_id IS DISTINCT FROM new.agent_id
+    THEN UPDATE SET agent_id = new.agent_id
+WHEN NOT MATCHED AND new.agent_id IS NOT NULL THEN INSERT BY NAME
+"""
+
 KEEP_EVENTS = f"""
 MERGE INTO crm.lead_events AS known
 USING (
     WITH
-    -- What was known of the inputs at each observation, from the oldest to the latest.
-    so_far AS (
+    -- The observations as they stand now, and as they stood before this load.
+    states AS (
         SELECT
             lead_id,
+            observed_by,
+            content_id,
             first_observed_at,
+            last_observed_at,
+            status,
+            listing_reference,
+            reference_key,
+            portal_agent_id,
+            portal_agent_kind,
+            'now' AS state
+        FROM observations
+        SEMI JOIN (SELECT lead_id FROM news WHERE renewed OR reordered) USING (lead_id)
+        UNION ALL
+        SELECT
+            seen_before.*,
+            observations.status,
+            observations.listing_reference,
+            observations.reference_key,
+            observations.portal_agent_id,
+            observations.portal_agent_kind,
+            'before' AS state
+        FROM observations
+        JOIN seen_before USING (lead_id, observed_by, content_id)
+        SEMI JOIN (SELECT lead_id FROM news WHERE renewed OR reordered) USING (lead_id)
+    ),
+
+    -- Leads whose history may read differently now; that of the others is "decided" itself.
+    retold AS (
+        SELECT lead_id
+        FROM news
+        JOIN decided USING (lead_id)
+        WHERE
+            NOT by_a_person
+            AND (renewed OR reordered)
+            AND (contents > 1 OR known_before)
+    ),
+
+    moments AS (
+        SELECT *, first_observed_at AS moment
+        FROM states
+        SEMI JOIN retold USING (lead_id)
+        UNION ALL
+        SELECT *, last_observed_at
+        FROM states
+        SEMI JOIN retold USING (lead_id)
+        WHERE last_observed_at > first_observed_at
+    ),
+
+    -- What was known of the inputs at each moment, in the order of the merge law, and since when.
+    leads AS (
+        SELECT
+            lead_id,
+            state,
+            max(first_observed_at) OVER up_to_here AS known_since,
             last_value(listing_reference IGNORE NULLS) OVER up_to_here AS listing_reference,
             last_value(reference_key IGNORE NULLS) OVER up_to_here AS reference_key,
             last_value(portal_agent_id IGNORE NULLS) OVER up_to_here AS portal_agent_id,
             last_value(portal_agent_kind IGNORE NULLS) OVER up_to_here AS portal_agent_kind
-        FROM observations
-        SEMI JOIN (SELECT lead_id FROM decided WHERE newly_assigned) USING (lead_id)
+        FROM moments
         WINDOW up_to_here AS (
-            PARTITION BY lead_id
-            ORDER BY last_observed_at, observed_by = 'poll', content_id
+            PARTITION BY lead_id, state
+            ORDER BY
+                moment,
+                observed_by = 'poll',
+                coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
+                content_id
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         )
     ),
-
-    leads AS (SELECT * FROM so_far),
 
     properties AS (SELECT * FROM known_properties),
 
     agents AS (SELECT * FROM known_agents),
 
     changes AS (
-        SELECT lead_id, 'status' AS kind, status AS value, first_observed_at
-        FROM observations
+        SELECT lead_id, 'status' AS kind, status AS value, state, first_observed_at AS occurred_at
+        FROM states
         UNION ALL
-        SELECT lead_id, 'agent', agent_id, first_observed_at
+        SELECT lead_id, 'agent', agent_id, state, known_since
         FROM ({ASSIGNMENT_RULES})
+        UNION ALL
+        SELECT lead_id, 'agent', agent_id, 'given', assigned_at
+        FROM decided
+        WHERE newly_assigned
     )
 
-    SELECT lead_id, kind, value, min(first_observed_at) AS occurred_at
+    SELECT
+        lead_id,
+        kind,
+        value,
+        min(occurred_at) FILTER (state = 'before') AS was_at,
+        coalesce(
+            min(occurred_at) FILTER (state = 'now'), min(occurred_at) FILTER (state = 'given')
+        ) AS occurred_at,
+        was_at IS NULL OR kind = 'status' OR bool_or(state = 'given') AS wanted
     FROM changes
     WHERE value IS NOT NULL
-    GROUP BY ALL
+    GROUP BY lead_id, kind, value
 ) AS seen
 USING (lead_id, kind, value)
-WHEN MATCHED AND seen.occurred_at < known.occurred_at
+WHEN MATCHED AND known.occurred_at = seen.was_at AND seen.occurred_at IS NULL THEN DELETE
+WHEN MATCHED AND known.occurred_at = seen.was_at AND seen.occurred_at <> seen.was_at
     THEN UPDATE SET occurred_at = seen.occurred_at
-WHEN NOT MATCHED THEN INSERT BY NAME
+WHEN NOT MATCHED AND seen.wanted
+    THEN INSERT (lead_id, kind, value, occurred_at)
+    VALUES (seen.lead_id, seen.kind, seen.value, seen.occurred_at)
+"""
+"""The history that all observations tell, so that late ones leave the same as timely ones.
+
+What the observations told before this load and tell no longer, or of another instant, is put
+right. All else stands: what the rules gave by reference data of other days, or when an unassigned
+lead was tried again.
 """
 
 CURRENT_RECORDINGS = f"""
@@ -299,7 +434,7 @@ WHERE
 
 ADD_NEW_REJECTS = """
 INSERT INTO crm.rejected_leads BY NAME
-SELECT received_from, partition_key, lead_id, reason, raw, received_at
+SELECT received_from, partition_key, lead_id, reason, raw, min(received_at) AS received_at
 FROM rejected
 WHERE NOT EXISTS (
     SELECT 1
@@ -310,27 +445,30 @@ WHERE NOT EXISTS (
         AND known.raw = rejected.raw
         AND known.reason = rejected.reason
 )
+GROUP BY received_from, partition_key, lead_id, reason, raw
 """
 
 RETRY_UNASSIGNED = f"""
 CREATE OR REPLACE TEMP TABLE retried AS
 WITH
 reference_keys AS (
-    SELECT DISTINCT listing_reference, reference_key
+    SELECT listing_reference, min(reference_key) AS reference_key
     FROM pipeline.lead_observations
     WHERE reference_key IS NOT NULL
+    GROUP BY listing_reference
 ),
 
 leads AS (
     SELECT
-        waiting.lead_id,
-        waiting.listing_reference,
+        stored.lead_id,
+        stored.listing_reference,
         reference_keys.reference_key,
-        waiting.portal_agent_id,
-        waiting.portal_agent_kind
-    FROM crm.leads AS waiting
+        stored.portal_agent_id,
+        stored.portal_agent_kind
+    FROM crm.leads AS stored
     LEFT JOIN reference_keys USING (listing_reference)
-    WHERE waiting.agent_id IS NULL AND waiting.assignment_rule <> 'manual'
+    LEFT JOIN pipeline.given_agents AS given ON stored.lead_id = given.lead_id
+    WHERE stored.agent_id IS NULL AND NOT {BY_A_PERSON}
 ),
 
 properties AS (SELECT * FROM known_properties),
@@ -356,6 +494,14 @@ WHERE
         retried.agent_id IS NOT NULL
         OR stored.assignment_reason IS DISTINCT FROM retried.assignment_reason
     )
+"""
+
+KEEP_RETRIED_AGENTS = """
+MERGE INTO pipeline.given_agents AS known
+USING (SELECT lead_id, agent_id FROM retried WHERE agent_id IS NOT NULL) AS new
+USING (lead_id)
+WHEN MATCHED THEN UPDATE SET agent_id = new.agent_id
+WHEN NOT MATCHED THEN INSERT BY NAME
 """
 
 KEEP_RETRIED_EVENTS = """

@@ -68,14 +68,25 @@ class Warehouse:
 
     def properties(self) -> pd.DataFrame:
         """The listings, with ``reference_key``, the form that the assignment compares."""
-        frame = self.query("SELECT * FROM crm.properties WHERE internal_ref IS NOT NULL")
+        frame = self.query(
+            """
+            SELECT * REPLACE (internal_ref::VARCHAR AS internal_ref, agent_id::VARCHAR AS agent_id)
+            FROM crm.properties
+            WHERE internal_ref IS NOT NULL
+            """
+        )
         return frame.assign(reference_key=normalise_references(frame["internal_ref"]))
 
     def agents(self) -> pd.DataFrame:
         """The people; whoever is not said to be inactive is active."""
         return self.query(
             """
-            SELECT * REPLACE (coalesce(active, TRUE) AS active)
+            SELECT * REPLACE (
+                agent_id::VARCHAR AS agent_id,
+                portal_user_id::VARCHAR AS portal_user_id,
+                portal_profile_id::VARCHAR AS portal_profile_id,
+                coalesce(active::BOOLEAN, TRUE) AS active
+            )
             FROM crm.agents
             WHERE agent_id IS NOT NULL
             """
@@ -104,13 +115,18 @@ class Warehouse:
             days: The partition keys.
         """
         with self._transaction(
-            incoming=table_of(observations), rejected=table_of(rejected), **self._reference_data()
+            incoming=table_of(_distinct(observations)),
+            rejected=table_of(rejected),
+            **self._reference_data(),
         ) as connection:
+            connection.execute(statements.SEEN_BEFORE)
             connection.execute(statements.KEEP_OBSERVATIONS)
             connection.execute(statements.AFFECTED_OBSERVATIONS)
+            connection.execute(statements.NEWS)
             connection.execute(statements.ASSIGN)
             connection.execute(statements.DECIDE)
             actions = connection.execute(statements.UPSERT_LEADS).fetchall()
+            connection.execute(statements.KEEP_GIVEN_AGENTS)
             connection.execute(statements.KEEP_EVENTS)
             connection.execute(statements.REMOVE_SETTLED_REJECTS, {"days": list(days)})
             connection.execute(statements.ADD_NEW_REJECTS)
@@ -138,38 +154,48 @@ class Warehouse:
         with self._transaction(**self._reference_data()) as connection:
             connection.execute(statements.RETRY_UNASSIGNED)
             connection.execute(statements.UPDATE_RETRIED, {"now": now})
+            connection.execute(statements.KEEP_RETRIED_AGENTS)
             connection.execute(statements.KEEP_RETRIED_EVENTS, {"now": now})
             connection.execute(statements.UPDATE_RETRIED_RECORDINGS)
             assigned = connection.execute("SELECT count(agent_id) FROM retried").fetchall()
         return int(assigned[0][0])
 
-    def standing(self, lead_ids: pd.Series) -> pd.DataFrame:
-        """How these leads stand: ``lead_id``, ``assignment_rule``, ``has_recording``."""
-        wanted = table_of(pd.DataFrame({"lead_id": lead_ids.drop_duplicates()}))
-        with self._registered(wanted=wanted):
+    def standing_by_day(self, lead_ids: pd.DataFrame) -> pd.DataFrame:
+        """How the leads of some days stand.
+
+        Args:
+            lead_ids: ``day`` (partition key) and ``lead_id``, each pair once.
+
+        Returns:
+            ``day``, ``assignment_rule``, and how many ``leads`` and ``recordings`` these have.
+        """
+        with self._registered(wanted=table_of(lead_ids)):
             return self.query(
                 """
                 SELECT
-                    leads.lead_id,
+                    wanted.day,
                     leads.assignment_rule,
-                    recordings.lead_id IS NOT NULL AS has_recording
-                FROM crm.leads AS leads
-                SEMI JOIN wanted USING (lead_id)
+                    count(*) AS leads,
+                    count(recordings.lead_id) AS recordings
+                FROM wanted
+                JOIN crm.leads AS leads USING (lead_id)
                 LEFT JOIN crm.call_recordings AS recordings USING (lead_id)
+                GROUP BY ALL
+                ORDER BY ALL
                 """
             )
 
-    def count_rejected(self, day: str) -> int:
-        """How many distinct rejects of polled records the day has."""
-        counted = self.query(
+    def rejected_by_day(self) -> dict[str, int]:
+        """How many distinct rejects of polled records each day has; days without any are absent."""
+        counts = self.query(
             """
-            SELECT count(*) AS rejected
+            SELECT partition_key, count(*) AS rejected
             FROM crm.rejected_leads
-            WHERE received_from = 'poll' AND partition_key = ?
-            """,
-            [day],
+            WHERE received_from = 'poll'
+            GROUP BY partition_key
+            """
         )
-        return int(counted["rejected"].iloc[0])
+        return dict(zip(counts["partition_key"], counts["rejected"].astype("int64"), strict=True))
 
     def _reference_data(self) -> dict[str, pa.Table]:
         return {
@@ -182,9 +208,7 @@ class Warehouse:
     def _replace(self, table: str, frame: pd.DataFrame) -> bool:
         """Replace a reference table, columns and rows, unless it holds just that already."""
         stored = self.query(f"SELECT * FROM crm.{table}")  # noqa: S608 - a name of our own
-        if stored.columns.tolist() == frame.columns.tolist() and stored.equals(
-            frame.astype(stored.dtypes)
-        ):
+        if stored.astype("str").equals(frame.astype("str")):
             return False
         with self._transaction(replacement=table_of(frame)) as connection:
             connection.execute(
@@ -212,6 +236,18 @@ class Warehouse:
         finally:
             for name in relations:
                 self._connection.unregister(name)
+
+
+def _distinct(observations: pd.DataFrame) -> pd.DataFrame:
+    """Equal contents as one row, seen from the first instant to the last."""
+    if observations["content_id"].is_unique:
+        return observations
+    key = ["lead_id", "observed_by", "content_id"]
+    equal = observations.groupby(key)
+    return observations.assign(
+        first_observed_at=equal["first_observed_at"].transform("min"),
+        last_observed_at=equal["last_observed_at"].transform("max"),
+    ).drop_duplicates(key)
 
 
 def _loaded(actions: list[tuple[str]], total: int) -> Loaded:

@@ -34,6 +34,32 @@ ranked AS (
     SEMI JOIN seen_often USING (lead_id)
 ),
 
+-- "extra" holds fields of its own (enrichment, project, ...): where observations differ in it,
+-- each of them comes from the latest poll that carries it.
+extra_fields AS (
+    SELECT
+        ranked.lead_id,
+        field.key,
+        coalesce(
+            arg_max(field.value, recency) FILTER (observed_by = 'poll'),
+            arg_max(field.value, recency)
+        ) AS value
+    FROM ranked, json_each(ranked.extra) AS field
+    WHERE
+        ranked.lead_id IN (
+            SELECT lead_id FROM ranked GROUP BY lead_id HAVING count(DISTINCT extra) > 1
+        )
+    GROUP BY ranked.lead_id, field.key
+),
+
+extras AS (
+    SELECT
+        lead_id,
+        '{' || string_agg(to_json(key) || ': ' || value, ', ' ORDER BY key) || '}' AS extra
+    FROM extra_fields
+    GROUP BY lead_id
+),
+
 -- arg_max passes over rows whose first argument is missing: "the latest that carries it".
 merged AS (
     SELECT
@@ -73,9 +99,7 @@ merged AS (
         coalesce(
             arg_max(tags, recency) FILTER (observed_by = 'poll'), arg_max(tags, recency)
         ) AS tags,
-        coalesce(
-            arg_max(extra, recency) FILTER (observed_by = 'poll'), arg_max(extra, recency)
-        ) AS extra,
+        any_value(extra) AS extra,
         coalesce(
             arg_max(created_at, recency) FILTER (observed_by = 'poll'),
             arg_max(created_at, recency)
@@ -86,7 +110,9 @@ merged AS (
     GROUP BY lead_id
 )
 
-SELECT * FROM merged
+SELECT merged.* REPLACE (coalesce(extras.extra, merged.extra) AS extra)
+FROM merged
+LEFT JOIN extras USING (lead_id)
 UNION ALL BY NAME
 -- A lead with a single observation is what that says: the same by a shorter way.
 SELECT

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
 from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.failures import sentence_of, was_interrupted
 from pf_pipeline.orchestration.instance import open_instance
 from pf_pipeline.orchestration.jobs import leads_job
 from pf_pipeline.orchestration.partitions import range_tags
 from pf_pipeline.orchestration.pipeline import DayAccount, Pipeline
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,14 @@ def _check_findings(result: dg.ExecuteInProcessResult) -> tuple[list[str], list[
 
 
 def _step_errors(result: dg.ExecuteInProcessResult) -> list[str]:
-    problems = []
-    for event in result.all_events:
-        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            said = data.user_failure_data.description if data.user_failure_data else None
-            problems.append(said or _last_line(data.error_display_string))
-    return problems or ["The run failed before its first step; see the Dagster UI."]
+    """The sentences of the steps that failed.
 
-
-def _last_line(error: str) -> str:
-    lines = [line.strip() for line in error.splitlines() if line and not line.startswith(" ")]
-    return lines[-1] if lines else "The run failed; see the Dagster UI."
+    Raises:
+        KeyboardInterrupt: They did not fail but were interrupted; Dagster swallows that.
+    """
+    failures = [
+        event for event in result.all_events if event.event_type is dg.DagsterEventType.STEP_FAILURE
+    ]
+    if any(was_interrupted(event) for event in failures):
+        raise KeyboardInterrupt
+    return [sentence_of(event) for event in failures] or ["The run failed; see the Dagster UI."]

@@ -1,6 +1,7 @@
 """What must hold of each day before the next asset may use it.
 
 A run may take one day or a range; a check looks at every day of its run and names those that fail.
+Executed alone it has no days of its own: it looks at all that the asset has been materialized for.
 """
 
 from collections.abc import Callable
@@ -13,25 +14,25 @@ from pandera.errors import SchemaErrors
 from pf_pipeline.leads.schema import Observation
 from pf_pipeline.orchestration.lead_assets import assigned_leads, crm_leads, validated_leads
 from pf_pipeline.orchestration.metadata import markdown_table
-from pf_pipeline.orchestration.partitions import days_of_run
+from pf_pipeline.orchestration.partitions import days_of, days_of_run, span
 from pf_pipeline.orchestration.pipeline import Pipeline
 
 FEW_REJECTS = 10
 """So many rejects a day are tolerated whatever their share: a small day is no broken one."""
 
-DayCheck = Callable[[Pipeline, date], str | None]
-"""Looks at one day; gives what is wrong with it, or nothing."""
+Problems = Callable[[Pipeline, list[date]], dict[date, str]]
+"""Looks at days; gives what is wrong with those that fail."""
 
 
 def _check_each_day(
     name: str,
     asset: dg.AssetsDefinition,
     description: str,
-    problem_of: DayCheck,
+    problems_of: Problems,
     *,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetChecksDefinition:
-    """A check that holds when ``problem_of`` finds nothing on any day of the run."""
+    """A check that holds when ``problems_of`` finds nothing on any day of the run."""
 
     @dg.asset_check(
         asset=asset,
@@ -42,16 +43,17 @@ def _check_each_day(
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.AssetCheckResult:
-        days = days_of_run(context.run.tags)
+        days = days_of_run(context.run.tags) or days_of(
+            list(context.instance.get_materialized_partitions(asset.key))
+        )
         problems = {
-            day.isoformat(): problem
-            for day in days
-            if (problem := problem_of(pipeline, day)) is not None
+            day.isoformat(): problem for day, problem in problems_of(pipeline, days).items()
         }
         return dg.AssetCheckResult(
             passed=not problems,
             severity=severity,
-            description="; ".join(f"{day}: {text}" for day, text in problems.items()) or None,
+            description="; ".join(f"{day}: {text}" for day, text in problems.items())
+            or f"Holds for {span(days)}",
             metadata=_findings(days, problems),
         )
 
@@ -63,6 +65,16 @@ def _findings(days: list[date], problems: dict[str, str]) -> dict[str, Any]:
     if problems:
         findings["problems"] = markdown_table(["day", "problem"], [*map(list, problems.items())])
     return findings
+
+
+def _day_by_day(problem_of: Callable[[Pipeline, date], str | None]) -> Problems:
+    """Looks at one day after the other."""
+
+    def problems_of(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+        found = {day: problem_of(pipeline, day) for day in days}
+        return {day: problem for day, problem in found.items() if problem is not None}
+
+    return problems_of
 
 
 def _schema_problem(pipeline: Pipeline, day: date) -> str | None:
@@ -102,46 +114,46 @@ def _unassigned_problem(pipeline: Pipeline, day: date) -> str | None:
     return f"{share:.0%} of the leads have no agent (limit {limit:.0%})" if share > limit else None
 
 
-def _account_problem(pipeline: Pipeline, day: date) -> str | None:
-    (account,) = pipeline.account([day])
-    if account.agrees:
-        return None
-    return (
-        f"received {account.received}, but loaded {account.loaded} + duplicate "
+def _account_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+    return {
+        account.day: f"received {account.received}, but loaded {account.loaded} + duplicate "
         f"{account.duplicate} + rejected {account.rejected}"
-    )
+        for account in pipeline.account(days)
+        if not account.agrees
+    }
 
 
 ALL_CHECKS = [
     _check_each_day(
         "schema",
         validated_leads,
-        "The staged rows hold the pandera schema of a lead.",
-        _schema_problem,
+        "The staged rows keep to the columns, types and rules of a lead (its pandera schema).",
+        _day_by_day(_schema_problem),
     ),
     _check_each_day(
         "rejects_under_threshold",
         validated_leads,
-        "Not too many records of a day are rejected: else the portal changed, not a few leads.",
-        _reject_problem,
+        "Few of a day's records are rejected; many would mean that the portal changed its format.",
+        _day_by_day(_reject_problem),
     ),
     _check_each_day(
         "lead_ids_unique",
         assigned_leads,
         "The join gave each lead exactly one row, and lost none.",
-        _unique_problem,
+        _day_by_day(_unique_problem),
     ),
     _check_each_day(
         "unassigned_share",
         assigned_leads,
         "Most leads find an agent; if not, properties or agents are out of date.",
-        _unassigned_problem,
+        _day_by_day(_unassigned_problem),
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _check_each_day(
         "everything_accounted_for",
         crm_leads,
-        "received = loaded + duplicate + rejected, counted in archive, staged files and CRM.",
-        _account_problem,
+        "received = loaded + duplicate + rejected, each counted where it stands: in the archive, "
+        "the CRM, the staged files and the CRM's rejects.",
+        _account_problems,
     ),
 ]

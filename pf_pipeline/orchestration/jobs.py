@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from pf_pipeline.orchestration.partitions import LEAD_DAYS, range_tags
+from pf_pipeline.orchestration.partitions import DAYS_PER_RUN, LEAD_DAYS, range_tags
 from pf_pipeline.orchestration.pipeline import Pipeline
 
 FULL_DAYS_AT_NIGHT = 2
@@ -20,8 +20,10 @@ NIGHTLY = {"pf/trigger": "nightly"}
 leads_job = dg.define_asset_job(
     "leads_job",
     selection=dg.AssetSelection.all(),
-    description="The way of a lead for one day or a range: portal, archive, validation, "
-    "assignment, CRM, recordings; properties and agents are read again first.",
+    description="Brings the leads of one day, or of a range of days, from the portal into the CRM: "
+    "properties and agents, raw pages, validation, assignment, leads, call recordings.\n\n"
+    "To load days, press *Materialize all* and choose them (*Show all partitions* for days that "
+    f"are long past). One run takes up to {DAYS_PER_RUN} days. Loading a day again is safe.",
 )
 
 
@@ -50,7 +52,8 @@ def nightly_request(now: datetime) -> dg.RunRequest:
     job=leads_job,
     cron_schedule="*/5 * * * *",
     execution_timezone="UTC",
-    description="Polls the portal every five minutes, for the days that the overlap touches.",
+    description="Asks the portal every five minutes for what is new, and once more for the last "
+    "hours (PF_OVERLAP_MINUTES), because leads surface late. Waits while the last poll still runs.",
 )
 def poll_schedule(
     context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
@@ -69,7 +72,8 @@ def poll_schedule(
     job=leads_job,
     cron_schedule="30 1 * * *",
     execution_timezone="UTC",
-    description="Reads the last two full days again every night, for leads that surfaced late.",
+    description="Reads the last two full days once more every night, from their start: for what "
+    "surfaced later than the polls look back.",
 )
 def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Sweep the last full days again."""

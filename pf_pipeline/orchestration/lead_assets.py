@@ -14,11 +14,6 @@ from pf_pipeline.orchestration.pipeline import Pipeline
 
 OWNERS = ["team:data-engineering"]
 
-PORTAL_RETRIES = dg.RetryPolicy(
-    max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
-"""For a portal that is away for longer than the client's own retries bridge."""
-
 
 def _by_day(**options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN401 - Dagster's own
     """An asset partitioned by day, with what all of them share."""
@@ -37,7 +32,7 @@ class SweepConfig(dg.Config):
     overlap_only: bool = False
 
 
-@_by_day(group_name="portal", kinds={"python", "json"}, retry_policy=PORTAL_RETRIES)
+@_by_day(group_name="portal", kinds={"python", "json"})
 def raw_leads(
     context: dg.AssetExecutionContext, config: SweepConfig, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[Any]:
@@ -51,19 +46,16 @@ def raw_leads(
             days_of(context.partition_keys), overlap_only=config.overlap_only
         )
     for manifest in manifests:
-        pages = [
-            [str(page.number), str(page.records_of_day), f"{page.size:,}", page.file]
-            for page in manifest.pages
-        ]
+        pages = [[str(page.number), str(page.records_of_day), page.file] for page in manifest.pages]
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": manifest.records_of_day,
-                "pages": len(manifest.pages),
-                "asked_from": manifest.start.isoformat(),
-                "asked_until": manifest.end.isoformat(),
-                "preview": metadata.markdown_table(
-                    ["page", "records of the day", "bytes", "stored as"],
-                    pages[: metadata.PREVIEW_ROWS],
+                "asked_from": metadata.instant(manifest.start),
+                "asked_until": metadata.instant(manifest.end),
+                "pages_read": manifest.pages_read,
+                "pages_with_records_of_the_day": len(manifest.pages),
+                "first_pages": metadata.markdown_table(
+                    ["page", "records", "file"], pages[: metadata.PREVIEW_ROWS]
                 ),
             },
             partition_key=manifest.day.isoformat(),
@@ -80,10 +72,10 @@ def raw_leads(
 def validated_leads(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[Any]:
-    """Leads parsed from either dialect and validated by pandera, one row an observation.
+    """Leads parsed and validated, one row an observation of a lead.
 
-    Phones are in E.164, references have a normalised key. What is no usable lead stands beside
-    them, whole, with its reason.
+    From either dialect of the portal; checked by pandera. Phones are in E.164, references have a
+    normalised key. What is no usable lead stands beside them, whole, with its reason.
     """
     with failing_clearly():
         for day in days_of(context.partition_keys):
@@ -95,7 +87,9 @@ def validated_leads(
                     "leads": observed.leads,
                     "duplicate": observed.duplicates,
                     "rejected": len(observed.rejected),
-                    "reasons": metadata.counted(Counter(observed.rejected["reason"]), "reason"),
+                    "reasons": metadata.counted(
+                        Counter(observed.rejected["reason"]), "reason", of="records"
+                    ),
                     "preview": metadata.preview(observed.observations),
                 },
                 partition_key=day.isoformat(),
@@ -112,10 +106,10 @@ def validated_leads(
 def assigned_leads(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[Any]:
-    """Each lead of the day, merged from its observations, with its agent, the rule and the reason.
+    """Each lead of the day with its agent, the rule and the reason.
 
-    The DuckDB join on the listing reference: the agent who owns the property gets the lead, else
-    the agent whom the portal names, else nobody.
+    Merged from the lead's observations. The DuckDB join on the listing reference decides: the
+    agent who owns the property gets the lead, else the agent whom the portal names, else nobody.
     """
     with failing_clearly():
         assigned = pipeline.assign(days_of(context.partition_keys))
@@ -131,13 +125,22 @@ def assigned_leads(
     return dg.MaterializeResult()
 
 
-@_by_day(deps=[assigned_leads], group_name="crm", kinds={"duckdb", "table"})
+@_by_day(
+    deps=[assigned_leads],
+    group_name="crm",
+    kinds={"duckdb", "table"},
+    metadata={
+        "dagster/table_name": "crm.leads",
+        "dagster/column_schema": metadata.crm_leads_schema(),
+    },
+)
 def crm_leads(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[Any]:
-    """The day's leads in ``crm.leads``, merged with whatever else is known of them.
+    """The day's leads in the CRM, merged with whatever else is known of them.
 
-    Loading the same again changes nothing. An agent whom a person chose stays.
+    Loading the same again changes nothing. An agent whom a person chose stays. For each day,
+    received = loaded + duplicate + rejected.
     """
     days = days_of(context.partition_keys)
     with failing_clearly():
@@ -148,33 +151,44 @@ def crm_leads(
             {
                 "dagster/partition_row_count": account.loaded,
                 "received": account.received,
+                "loaded": account.loaded,
                 "duplicate": account.duplicate,
                 "rejected": account.rejected,
                 "by_rule": metadata.counted(account.by_rule, "rule"),
             },
             partition_key=account.day.isoformat(),
         )
-    return dg.MaterializeResult(
-        metadata={
-            "rows_inserted_in_run": loaded.inserted,
-            "rows_updated_in_run": loaded.updated,
-            "rows_unchanged_in_run": loaded.unchanged,
-        }
-    )
+    return dg.MaterializeResult(metadata=metadata.load_counts(loaded))
 
 
-@_by_day(deps=[crm_leads], group_name="crm", kinds={"duckdb", "table"})
+@_by_day(
+    deps=[crm_leads],
+    group_name="crm",
+    kinds={"duckdb", "table"},
+    metadata={
+        "dagster/table_name": "crm.call_recordings",
+        "dagster/column_schema": metadata.recordings_schema(),
+    },
+)
 def call_recordings(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[Any]:
-    """Links to the call recordings of the day's leads, with talk and wait times, for managers."""
+    """Links to the call recordings of the day's leads, for managers.
+
+    With talk and wait times, and the agent who has the lead. The recordings themselves stay where
+    the portal keeps them.
+    """
     days = days_of(context.partition_keys)
     with failing_clearly():
-        pipeline.load_recordings(days)
+        loaded = pipeline.load_recordings(days)
         accounts = pipeline.account(days)
     for account in accounts:
         context.add_asset_metadata(
-            {"dagster/partition_row_count": account.recordings},
+            {
+                "dagster/partition_row_count": account.recordings,
+                "leads": account.loaded,
+                "with_recording": account.recordings,
+            },
             partition_key=account.day.isoformat(),
         )
-    return dg.MaterializeResult()
+    return dg.MaterializeResult(metadata=metadata.load_counts(loaded))

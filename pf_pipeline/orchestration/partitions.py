@@ -44,3 +44,10 @@ def days_of_run(tags: Mapping[str, str]) -> list[date]:
         dg.PartitionKeyRange(tags[RANGE_START_TAG], tags[RANGE_END_TAG])
     )
     return days_of(keys)
+
+
+def span(days: Sequence[date]) -> str:
+    """Days in words: the day, or the first and the last one and how many there are."""
+    if len(days) < 2:  # noqa: PLR2004 - one day, or none
+        return "".join(map(str, days)) or "no day"
+    return f"{days[0]} to {days[-1]} ({len(days)} days)"

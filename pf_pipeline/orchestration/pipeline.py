@@ -6,7 +6,6 @@ same of the same archive.
 
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -109,6 +108,7 @@ class Pipeline:
             requests_per_minute=settings.requests_per_minute,
             timeout_seconds=settings.request_timeout_seconds,
             attempts=settings.request_attempts,
+            clock=self.now,
         )
 
     def sweep(self, days: Sequence[date], *, overlap_only: bool = False) -> list[Manifest]:
@@ -254,23 +254,40 @@ class Pipeline:
         Received is counted from the archive's manifests, duplicates from the staged files, loaded
         and rejected from the CRM.
         """
+        staged = {
+            day: self.archive.observations.read(day, ["lead_id", "times_observed"]) for day in days
+        }
+        lead_ids = [
+            observations[["lead_id"]].drop_duplicates().assign(day=day.isoformat())
+            for day, observations in staged.items()
+        ]
         with self.crm() as crm:
-            return [self._account_of(day, crm) for day in days]
+            standing = crm.standing_by_day(pd.concat(lead_ids)) if lead_ids else pd.DataFrame()
+            rejected = crm.rejected_by_day()
+        return [
+            self._account_of(
+                day,
+                observations,
+                standing[standing["day"] == day.isoformat()],
+                rejected.get(day.isoformat(), 0),
+            )
+            for day, observations in staged.items()
+        ]
 
-    def _account_of(self, day: date, crm: Warehouse) -> DayAccount:
-        observations = self.archive.observations.read(day, ["lead_id", "times_observed"])
-        rejected = self.archive.rejected.read(day, ["times_received"])
-        standing = crm.standing(observations["lead_id"])
+    def _account_of(
+        self, day: date, observations: pd.DataFrame, standing: pd.DataFrame, rejected: int
+    ) -> DayAccount:
+        manifests = self.archive.raw_leads.manifests(day)
+        rejects = self.archive.rejected.read(day, ["times_received"])
+        by_rule = zip(standing["assignment_rule"], standing["leads"].astype("int64"), strict=True)
         return DayAccount(
             day=day,
-            received=sum(
-                manifest.records_of_day for manifest in self.archive.raw_leads.manifests(day)
-            ),
-            loaded=len(standing),
-            duplicate=duplicates(observations, rejected),
-            rejected=crm.count_rejected(day.isoformat()),
-            by_rule=dict(Counter(standing["assignment_rule"])),
-            recordings=int(standing["has_recording"].sum()),
+            received=sum(manifest.records_of_day for manifest in manifests),
+            loaded=int(standing["leads"].sum()),
+            duplicate=duplicates(observations, rejects),
+            rejected=rejected,
+            by_rule={str(rule): int(leads) for rule, leads in by_rule},
+            recordings=int(standing["recordings"].sum()),
         )
 
 

@@ -4,6 +4,7 @@ import logging
 
 import dagster as dg
 
+from pf_pipeline.orchestration.failures import sentence_of
 from pf_pipeline.orchestration.partitions import days_of_run
 
 logger = logging.getLogger("pf_pipeline.runs")
@@ -19,11 +20,8 @@ def failure_message(run: dg.DagsterRun, error: str) -> str:
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     """Log every failed run, with its days and the first step's own words."""
-    steps = [event.step_failure_data for event in context.get_step_failure_events()]
-    errors = [data.error for data in steps if data.error is not None]
-    words = [error.cause.message if error.cause else error.message for error in errors]
-    message = failure_message(
-        context.dagster_run, (words[0] if words else context.failure_event.message or "").strip()
-    )
+    failures = [sentence_of(event) for event in context.get_step_failure_events()]
+    words = failures[0] if failures else context.failure_event.message or "no step says why."
+    message = failure_message(context.dagster_run, words.strip())
     logger.error(message)
     context.log.error(message)

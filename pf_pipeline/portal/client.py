@@ -197,6 +197,7 @@ def connect(  # noqa: PLR0913
     requests_per_minute: int = REQUESTS_PER_MINUTE,
     timeout_seconds: float = 30.0,
     attempts: int = 6,
+    clock: Callable[[], datetime] = utc_now,
 ) -> PortalClient:
     """A client with what the settings give; a ready token wins over key and secret.
 
@@ -210,6 +211,7 @@ def connect(  # noqa: PLR0913
         requests_per_minute: The budget for everything but tokens.
         timeout_seconds: How long one answer may take.
         attempts: How often a request is tried in all.
+        clock: The time, aware UTC.
 
     Raises:
         PermanentPortalError: There are no credentials, or the budgets cannot be opened.
@@ -244,4 +246,5 @@ def connect(  # noqa: PLR0913
         budget=budget("requests", requests_per_minute),
         timeout_seconds=timeout_seconds,
         attempts=attempts,
+        clock=clock,
     )

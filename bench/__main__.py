@@ -1,0 +1,14 @@
+"""Runs the benchmarks one after the other, and says on what machine."""
+
+from bench import backfill
+from bench.machine import describe_machine
+
+
+def main() -> None:
+    """Print every benchmark's figures."""
+    print(describe_machine())
+    backfill.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Runs of the leads job in this process, against the sandbox."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from pf_pipeline.orchestration.backfill import QUIET
+from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.jobs import leads_job
+from pf_pipeline.orchestration.partitions import range_tags
+from pf_pipeline.orchestration.pipeline import Pipeline
+
+RunJob = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def run_job(instance: dg.DagsterInstance) -> RunJob:
+    """Materialize everything for one day, or for a range of days in one run."""
+
+    def run(
+        pipeline: Pipeline,
+        first: date,
+        last: date | None = None,
+        run_config: Mapping[str, object] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        job = build_definitions({"pipeline": pipeline}).resolve_job_def(leads_job.name)
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=first.isoformat() if last is None else None,
+            tags=None if last is None else range_tags(first, last),
+            run_config={**QUIET, **(run_config or {})},
+            raise_on_error=False,
+        )
+
+    return run

@@ -1,0 +1,110 @@
+"""When the leads job runs by itself, and for which days."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.jobs import (
+    POLL,
+    leads_job,
+    nightly_request,
+    nightly_schedule,
+    poll_requests,
+    poll_schedule,
+)
+from pf_pipeline.orchestration.partitions import LEAD_DAYS, days_of_run
+from pf_pipeline.orchestration.sensors import failure_message
+from pf_pipeline_tests.conftest import PipelineFactory
+from pf_pipeline_tests.orchestration.conftest import RunJob
+
+OVERLAP = timedelta(minutes=180)
+
+
+def polled_days(now: datetime) -> list[str | None]:
+    return [request.partition_key for request in poll_requests(now, OVERLAP)]
+
+
+def test_a_poll_at_noon_touches_today_alone() -> None:
+    assert polled_days(datetime(2025, 12, 19, 12, tzinfo=UTC)) == ["2025-12-19"]
+
+
+def test_a_poll_after_midnight_touches_yesterday_too() -> None:
+    assert polled_days(datetime(2025, 12, 19, 2, 59, tzinfo=UTC)) == ["2025-12-18", "2025-12-19"]
+
+
+def test_a_poll_exactly_an_overlap_after_midnight_touches_today_alone() -> None:
+    assert polled_days(datetime(2025, 12, 19, 3, tzinfo=UTC)) == ["2025-12-19"]
+
+
+def test_a_poll_reads_the_overlap_only() -> None:
+    (request,) = poll_requests(datetime(2025, 12, 19, 12, tzinfo=UTC), OVERLAP)
+    assert request.run_config == {"ops": {"raw_leads": {"config": {"overlap_only": True}}}}
+
+
+def test_the_night_reads_the_last_two_full_days_in_one_run() -> None:
+    request = nightly_request(datetime(2025, 12, 19, 1, 30, tzinfo=UTC))
+    assert days_of_run(request.tags) == [date(2025, 12, 17), date(2025, 12, 18)]
+
+
+def test_days_of_run_are_none_without_partition_tags() -> None:
+    assert days_of_run({}) == []
+
+
+def test_cron_strings() -> None:
+    assert poll_schedule.cron_schedule == "*/5 * * * *"
+    assert nightly_schedule.cron_schedule == "30 1 * * *"
+
+
+def test_a_poll_waits_while_the_last_one_is_at_it(make_pipeline: PipelineFactory) -> None:
+    with dg.instance_for_test() as instance:
+        now = datetime(2025, 12, 19, 12, tzinfo=UTC)
+
+        def tick() -> object:
+            context = dg.build_schedule_context(
+                instance=instance,
+                scheduled_execution_time=now,
+                resources={"pipeline": make_pipeline()},
+            )
+            return poll_schedule(context)
+
+        assert len(tick()) == 1  # type: ignore[arg-type]  # a list of run requests
+        instance.create_run_for_job(
+            build_definitions().resolve_job_def(leads_job.name),
+            tags=POLL,
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        assert isinstance(tick(), dg.SkipReason)
+
+
+def test_a_poll_request_runs_end_to_end(make_pipeline: PipelineFactory, run_job: RunJob) -> None:
+    pipeline = make_pipeline(now=datetime(2025, 12, 21, 12, tzinfo=UTC))
+    (request,) = poll_requests(pipeline.now(), OVERLAP)
+    day = date.fromisoformat(str(request.partition_key))
+    result = run_job(pipeline, day, run_config=request.run_config)
+    assert result.success
+    (account,) = pipeline.account([day])
+    assert account.loaded > 0
+    assert account.agrees
+
+
+def test_a_nightly_request_runs_end_to_end(make_pipeline: PipelineFactory, run_job: RunJob) -> None:
+    pipeline = make_pipeline()
+    first, last = days_of_run(nightly_request(pipeline.now()).tags)
+    assert run_job(pipeline, first, last).success
+    assert [account.loaded for account in pipeline.account([first, last])] == [59, 59]
+
+
+def test_a_failed_run_is_told_in_one_line() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            build_definitions().resolve_job_def(leads_job.name),
+            tags={"dagster/partition": "2025-12-19"},
+        )
+    message = failure_message(run, "the portal is away.")
+    which = f"Run {run.run_id[:8]} of leads_job for 2025-12-19 to 2025-12-19"
+    assert message == f"{which} failed: the portal is away."
+
+
+def test_partitions_begin_where_the_guide_begins() -> None:
+    assert LEAD_DAYS.get_first_partition_key() == "2025-01-01"
