@@ -28,10 +28,20 @@ ranked AS (
                 observed_by = 'poll',
                 coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
                 content_id
-        ) AS recency,
-        min(first_observed_at) OVER (PARTITION BY lead_id, content_id) AS new_at
+        ) AS recency
     FROM observations
     SEMI JOIN seen_often USING (lead_id)
+),
+
+-- A lead is updated when it shows something new, not when the same is seen again.
+news AS (
+    SELECT lead_id, max(new_at) AS updated_at
+    FROM (
+        SELECT lead_id, min(first_observed_at) AS new_at
+        FROM ranked
+        GROUP BY lead_id, content_id
+    )
+    GROUP BY lead_id
 ),
 
 -- "extra" holds fields of its own (enrichment, project, ...): where observations differ in it,
@@ -47,7 +57,7 @@ extra_fields AS (
     FROM ranked, json_each(ranked.extra) AS field
     WHERE
         ranked.lead_id IN (
-            SELECT lead_id FROM ranked GROUP BY lead_id HAVING count(DISTINCT extra) > 1
+            SELECT lead_id FROM ranked GROUP BY lead_id HAVING min(extra) < max(extra)
         )
     GROUP BY ranked.lead_id, field.key
 ),
@@ -104,14 +114,16 @@ merged AS (
             arg_max(created_at, recency) FILTER (observed_by = 'poll'),
             arg_max(created_at, recency)
         ) AS created_at,
-        min(first_observed_at) AS first_seen_at,
-        max(new_at) AS updated_at
+        min(first_observed_at) AS first_seen_at
     FROM ranked
     GROUP BY lead_id
 )
 
-SELECT merged.* REPLACE (coalesce(extras.extra, merged.extra) AS extra)
+SELECT
+    merged.* REPLACE (coalesce(extras.extra, merged.extra) AS extra),
+    news.updated_at
 FROM merged
+JOIN news USING (lead_id)
 LEFT JOIN extras USING (lead_id)
 UNION ALL BY NAME
 -- A lead with a single observation is what that says: the same by a shorter way.

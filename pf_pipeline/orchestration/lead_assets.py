@@ -46,17 +46,14 @@ def raw_leads(
             days_of(context.partition_keys), overlap_only=config.overlap_only
         )
     for manifest in manifests:
-        pages = [[str(page.number), str(page.records_of_day), page.file] for page in manifest.pages]
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": manifest.records_of_day,
                 "asked_from": metadata.instant(manifest.start),
                 "asked_until": metadata.instant(manifest.end),
                 "pages_read": manifest.pages_read,
-                "pages_with_records_of_the_day": len(manifest.pages),
-                "first_pages": metadata.markdown_table(
-                    ["page", "records", "file"], pages[: metadata.PREVIEW_ROWS]
-                ),
+                "pages_of_the_day": len(manifest.pages),
+                "stored_in": metadata.where_stored(manifest),
             },
             partition_key=manifest.day.isoformat(),
         )

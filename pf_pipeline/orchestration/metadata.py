@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from pf_pipeline.archive import Manifest, StoredPage
 from pf_pipeline.crm import Loaded
 from pf_pipeline.leads.schema import Observation
 
@@ -122,6 +123,20 @@ def load_counts(loaded: Loaded) -> dict[str, int]:
 def instant(when: datetime) -> str:
     """An aware instant for people, in UTC like the partitions."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def where_stored(manifest: Manifest) -> dg.MarkdownMetadataValue:
+    """The sweeps whose folders hold a sweep's pages: its own, and earlier ones with the same."""
+    sweeps: dict[str, list[StoredPage]] = {}
+    for page in manifest.pages:
+        sweeps.setdefault(page.file.partition("/")[0].removeprefix("sweep="), []).append(page)
+    return markdown_table(
+        ["sweep", "pages", "records"],
+        [
+            [sweep, str(len(pages)), str(sum(page.records_of_day for page in pages))]
+            for sweep, pages in sweeps.items()
+        ],
+    )
 
 
 def preview(frame: pd.DataFrame) -> dg.MarkdownMetadataValue:

@@ -139,7 +139,8 @@ def tables_after(crm: CrmFile, batches: Sequence[pd.DataFrame]) -> dict[str, lis
         with copy.open() as warehouse:
             for batch in batches:
                 warehouse.load_leads(batch, no_rejects, days=[DAY])
-                warehouse.load_call_recordings(batch["lead_id"])
+                if batch["recording_url"].notna().any():
+                    warehouse.load_call_recordings(batch["lead_id"])
             return {
                 table: rows_of(
                     warehouse.query(f"SELECT * FROM crm.{table} ORDER BY ALL")  # noqa: S608 - fixed
@@ -164,7 +165,7 @@ CONTENTS_RETURN = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(batches=histories())
 @example(batches=OLDER_COMES_LATER)
 @example(batches=LISTING_COMES_LATER)

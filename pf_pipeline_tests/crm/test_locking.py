@@ -117,7 +117,7 @@ def test_an_exception_while_the_crm_is_open_frees_it(crm: CrmFile) -> None:
 def test_an_exception_in_a_load_frees_the_crm(crm: CrmFile) -> None:
     good = seen(guide_lead())
     with pytest.raises(duckdb.Error), crm.open() as warehouse:
-        warehouse.load_leads(good.observations.assign(extra="no JSON"), good.rejected, days=[])
+        warehouse.load_leads(good.observations.assign(tags="no JSON"), good.rejected, days=[])
     with other_process(load_each, crm, [good]) as other:
         other.wait()
     assert crm.lead()["lead_id"] == SAMPLE

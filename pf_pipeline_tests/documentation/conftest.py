@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from pf_pipeline.cli import app
@@ -33,13 +34,25 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A project in which the demo has run."""
-    folder = tmp_path_factory.mktemp("project")
+    """A project in which the demo has run, once for all workers of the session."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, output = base / "documentation", base / "documentation.txt"
+    with FileLock(f"{folder}.lock"):
+        if not output.exists():
+            folder.mkdir()
+            output.write_text(run_demo_in(folder), encoding="utf-8")
+    return Demo(folder, output.read_text(encoding="utf-8"))
+
+
+def run_demo_in(folder: Path) -> str:
+    """Copy into a folder what the pages need of the project, and run the demo there."""
     for name in NEEDED:
         shutil.copy(PROJECT / name, folder)
     for name in FOLDERS:
         shutil.copytree(PROJECT / name, folder / name)
-    (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (folder / ".venv").symlink_to(sys.prefix)
     with pytest.MonkeyPatch.context() as patch:
         for variable in [*os.environ]:
             if variable.startswith(("PF_", "DAGSTER_")):
@@ -48,7 +61,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         patch.chdir(folder)
         result = CliRunner().invoke(app, ["demo"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return Demo(folder, result.output)
+    return result.output
 
 
 OpenShell = Callable[..., Shell]

@@ -1,3 +1,4 @@
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from pf_pipeline.leads.merging import merge_observations
 from pf_pipeline.leads.observing import ObservedBy
-from pf_pipeline.leads.schema import COLUMNS
 from pf_pipeline_tests.leads.builders import (
     NOON,
     Row,
@@ -21,6 +21,7 @@ from pf_pipeline_tests.leads.builders import (
     bare_lead,
     frame_like,
     guide_lead,
+    nested,
     observations_of,
     observed,
     rows_of,
@@ -32,8 +33,11 @@ EXAMPLE = observations_of(guide_lead())
 
 # ---- the law in plain Python
 
-POLL_FIELDS = ("recording_url", "talk_seconds", "wait_seconds", "tags", "extra", "created_at")
-"""Call, tags, createdAt, enrichment: "fields that only polls carry come from the latest poll"."""
+POLL_FIELDS = ("recording_url", "talk_seconds", "wait_seconds", "tags", "created_at")
+"""Call, tags, createdAt: "fields that only polls carry come from the latest poll"."""
+
+FIELDS_OF_EXTRA = ("enrichment", "project")
+"""The same for enrichment and whatever else has no column: each stands in ``extra`` by itself."""
 
 SHARED_FIELDS = (
     "status", "entity_type", "name", "email", "phone", "whatsapp_username", "message", "listing_id",
@@ -61,7 +65,14 @@ def is_earlier(observation: Row) -> tuple[datetime, bool, int, str]:
 def latest_that_carries(observations: Iterable[Row], field: str) -> Row:
     """The latest observation with the field; an empty one where none has it."""
     carrying = [seen for seen in observations if seen[field] is not None]
-    return max(carrying, key=is_earlier, default=dict.fromkeys(COLUMNS))
+    return max(carrying, key=is_earlier, default={})
+
+
+def of_the_latest_poll(observations: list[Row], field: str) -> Any:  # noqa: ANN401 - any column's
+    """What the latest poll says that carries the field; without one, any latest observation."""
+    polls = [seen for seen in observations if seen["observed_by"] == "poll"]
+    of_polls = latest_that_carries(polls, field).get(field)
+    return latest_that_carries(observations, field).get(field) if of_polls is None else of_polls
 
 
 def merged_by_hand(observations: list[Row]) -> list[Row]:
@@ -75,19 +86,19 @@ def merged_by_hand(observations: list[Row]) -> list[Row]:
 
 
 def lead_by_hand(lead_id: str, observations: list[Row]) -> Row:
-    polls = [seen for seen in observations if seen["observed_by"] == "poll"]
     known = [seen for seen in observations if seen["channel"] != "unknown"]
     lead: Row = {"lead_id": lead_id}
-    lead["channel"] = latest_that_carries(known, "channel")["channel"] or "unknown"
+    lead["channel"] = latest_that_carries(known, "channel").get("channel") or "unknown"
     for field in SHARED_FIELDS:
-        lead[field] = latest_that_carries(observations, field)[field]
+        lead[field] = latest_that_carries(observations, field).get(field)
     for field, source in COMPUTED_FIELDS.items():
-        lead[field] = latest_that_carries(observations, source)[field]
+        lead[field] = latest_that_carries(observations, source).get(field)
     for field in POLL_FIELDS:
-        of_polls = latest_that_carries(polls, field)[field]
-        lead[field] = (
-            of_polls if of_polls is not None else latest_that_carries(observations, field)[field]
-        )
+        lead[field] = of_the_latest_poll(observations, field)
+    nothing = dict.fromkeys(FIELDS_OF_EXTRA)
+    extras = [seen | nothing | (seen["extra"] or {}) for seen in observations]
+    kept = {field: of_the_latest_poll(extras, field) for field in FIELDS_OF_EXTRA}
+    lead["extra"] = {field: value for field, value in kept.items() if value is not None} or None
     first_shown: dict[str, datetime] = {}
     for seen in observations:
         contents, at = seen["content_id"], seen["first_observed_at"]
@@ -142,7 +153,11 @@ contents = st.fixed_dictionaries(
         "talk_seconds": or_none(0, 60),
         "wait_seconds": or_none(0, 5),
         "tags": or_none("[]", '["hot"]'),
-        "extra": or_none('{"a":1}', '{"b":2}'),
+        "extra": or_none(
+            {"enrichment": {"budget": 1}},
+            {"project": "a"},
+            {"enrichment": {"budget": 2}, "project": "b"},
+        ),
     }
 ).map(
     lambda said: (
@@ -180,7 +195,13 @@ def observation_lists(draw: st.DrawFn, max_size: int = 16) -> list[Row]:
 
 
 def merged(observations: Iterable[Row]) -> list[Row]:
-    return rows_of(merge_observations(frame_like(EXAMPLE, observations)))
+    """The law's leads, with ``extra`` as what it says instead of its text."""
+    written = [
+        seen | {"extra": json.dumps(seen["extra"]) if seen["extra"] else None}
+        for seen in observations
+    ]
+    leads = rows_of(merge_observations(frame_like(EXAMPLE, written)))
+    return [lead | {"extra": lead["extra"] and json.loads(lead["extra"])} for lead in leads]
 
 
 # ---- the law holds
@@ -226,6 +247,8 @@ def test_a_field_that_was_ever_carried_is_never_erased(observations: list[Row]) 
                 seen[field] for seen in observations if seen["lead_id"] == lead["lead_id"]
             } - {None}
             assert (lead[field] in carried) if carried else lead[field] is None
+        ever = [seen["extra"] or {} for seen in observations if seen["lead_id"] == lead["lead_id"]]
+        assert (lead["extra"] or {}).keys() == {field for extra in ever for field in extra}
 
 
 @given(observation_lists(max_size=6), observation_lists(max_size=6))
@@ -273,6 +296,39 @@ def test_a_recording_stays_when_a_later_poll_does_not_carry_it() -> None:
     lead = lead_of(seen(atlas_lead(), at=NOON), seen(atlas_lead(call=None), at=after(5)))
     assert lead["recording_url"] == "https://recordings.example/1992.mp3"
     assert lead["talk_seconds"] == 63
+
+
+def test_enrichment_stays_when_a_later_poll_carries_another_field_without_a_column() -> None:
+    lead = lead_of(
+        seen(bare_lead(enrichment={"nationality": "JO"}, score=1), at=NOON),
+        seen(bare_lead(distributionType="project_cta", score=2), at=after(5)),
+    )
+    assert json.loads(lead["extra"]) == {
+        "distributionType": "project_cta",
+        "enrichment": {"nationality": "JO"},
+        "score": 2,
+    }
+
+
+def test_fields_without_a_column_come_through_whatever_they_are_called_and_hold() -> None:
+    odd = {
+        'he said "hi" \\': "\u2028\x07",
+        "a.b.$[0]": [1.5, True, [None], {}],
+        "شقة": "شقة",
+        "": 10**30,
+        "deep": nested(500),
+    }
+    lead = lead_of(
+        seen(bare_lead(**odd), at=NOON), seen(bare_lead(other=[]), at=after(5), by="webhook")
+    )
+    assert json.loads(lead["extra"]) == odd | {"other": []}
+
+
+def test_fields_without_a_column_are_left_as_written_where_all_agree() -> None:
+    polled = seen(atlas_lead(), at=NOON)
+    extra = rows_of(polled)[0]["extra"]
+    assert lead_of(polled)["extra"] == extra
+    assert lead_of(polled, seen(atlas_lead(status="read"), at=after(5)))["extra"] == extra
 
 
 @pytest.mark.parametrize("by", ["poll", "webhook"])

@@ -282,7 +282,7 @@ def test_the_day_of_a_record_is_that_of_its_creation_in_utc() -> None:
 
 @pytest.mark.parametrize("undated", [None, 7, {}, {"createdAt": "never"}, {"createdAt": None}])
 def test_a_record_without_an_instant_belongs_to_the_one_before_it(undated: object) -> None:
-    assert days(on(20), undated, undated, on(19)) == [20, 20, 20, 19]
+    assert days(on(18), on(20), undated, undated, on(19)) == [18, 20, 20, 20, 19]
 
 
 def test_before_the_first_instant_of_a_page_it_belongs_to_the_one_after_it() -> None:

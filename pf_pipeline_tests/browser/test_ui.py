@@ -1,0 +1,216 @@
+"""A newcomer's way through the Dagster UI."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pf_pipeline_tests.browser.conftest import SAMPLE_DAY
+from pf_pipeline_tests.browser.instance import Run
+from pf_pipeline_tests.browser.ui_process import RunningUi
+from pf_pipeline_tests.browser.visitor import Visitor
+from pf_pipeline_tests.browser.waiting import wait_for
+from pf_pipeline_tests.tables import crm_rows
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+GROUPS = {
+    "crm": ["call_recordings", "crm_leads"],
+    "leads": ["assigned_leads", "validated_leads"],
+    "portal": ["raw_leads"],
+    "reference": ["agents", "properties"],
+}
+REFERENCE = {"agents", "properties"}
+ASSETS = {asset for assets in GROUPS.values() for asset in assets}
+BY_DAY = ASSETS - REFERENCE
+CHECKS = {
+    "validated_leads": ["rejects_under_threshold", "schema"],
+    "assigned_leads": ["lead_ids_unique", "unassigned_share"],
+    "crm_leads": ["everything_accounted_for"],
+}
+WEEK, WEEK_BEFORE = ("2025-12-13", "2025-12-19"), ("2025-12-06", "2025-12-12")
+LONGEST_REFRESH = 60
+"""Seconds until the UI shows what the instance knows."""
+
+
+def crm_file(ui: RunningUi) -> Path:
+    return ui.data_dir / "crm.duckdb"
+
+
+def is_green(ui: RunningUi, asset: str, first: str, last: str) -> bool:
+    return any(start <= first and last <= end for start, end in ui.instance.green_ranges(asset))
+
+
+def finished_runs(ui: RunningUi, backfill_id: str) -> list[Run]:
+    """The runs of a backfill, once the daemon has noticed that they are over."""
+    wait_for(
+        lambda: ui.instance.backfill(backfill_id).seconds is not None,
+        LONGEST_REFRESH,
+        "the end of the backfill",
+    )
+    runs = ui.instance.runs_of_backfill(backfill_id)
+    seconds = [run.seconds for run in runs]
+    print(f"backfill of 7 days: {ui.instance.backfill(backfill_id)}, runs of {seconds} s")  # noqa: T201
+    return runs
+
+
+def test_the_asset_graph_shows_the_assets_in_their_groups(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.follow("Lineage")
+    listed = visitor.unfold_groups()
+    visitor.shoot("graph-1-groups")
+    assert listed == [name for group, assets in GROUPS.items() for name in (group, *assets)]
+    visitor.unfold_graph()
+    visitor.sees("validated_leads")
+    visitor.shoot("graph-2-assets")
+
+
+def test_one_day_of_everything_is_one_run_that_fills_the_crm(
+    visitor: Visitor, ui: RunningUi, sample_day_run: str
+) -> None:
+    (run,) = ui.instance.runs(runIds=[sample_day_run])
+    assert (run.status, run.assets) == ("SUCCESS", ASSETS)
+    assert all(is_green(ui, asset, SAMPLE_DAY, SAMPLE_DAY) for asset in BY_DAY)
+    for asset in sorted(BY_DAY):
+        visitor.open(f"/assets/{asset}?view=partitions&partition={SAMPLE_DAY}")
+        visitor.sees("Materialized")
+        visitor.sees("Metadata")
+        visitor.shoot(f"one-day-4-{asset}")
+    lead = crm_rows(
+        crm_file(ui),
+        """
+        SELECT lead.agent_id, lead.assignment_rule, owner.agent_id
+        FROM crm.leads AS lead
+        JOIN crm.properties AS owner ON owner.internal_ref = lead.property_ref
+        WHERE lead.lead_id = 'lead_987654' AND lead.property_ref = 'APT-DOWNTOWN-101'
+        """,
+    )
+    assert lead == [("A-01", "listing_reference", "A-01")]
+
+
+def test_a_week_launched_from_the_job_is_one_run(visitor: Visitor, ui: RunningUi) -> None:
+    visitor.open("/")
+    visitor.follow("Jobs")
+    visitor.page.get_by_role("link", name="leads_job").click()
+    visitor.sees(re.compile("Brings the leads of one day"))
+    visitor.shoot("job-1")
+    visitor.choose_partitions(f"[{WEEK[0]}...{WEEK[1]}]")
+    visitor.sees("7 partitions")
+    visitor.shoot("job-2-chosen")
+    backfill_id = visitor.launch("Launch backfill")
+    assert visitor.outcome("Succeeded", "Failed", "Canceled") == "Succeeded"
+    visitor.shoot("job-3-succeeded")
+    (run,) = finished_runs(ui, backfill_id)
+    assert (run.job, run.status, run.assets) == ("leads_job", "SUCCESS", ASSETS)
+    assert all(is_green(ui, asset, *WEEK) for asset in BY_DAY)
+
+
+def test_a_week_launched_from_the_asset_graph_is_three_runs(
+    visitor: Visitor, ui: RunningUi, sample_day_run: str
+) -> None:
+    """What has no partitions comes first, by itself; what needs it comes last."""
+    visitor.open("/asset-groups")
+    visitor.choose_partitions(f"[{WEEK_BEFORE[0]}...{WEEK_BEFORE[1]}]")
+    visitor.sees("7 partitions")
+    visitor.shoot("week-1-chosen")
+    backfill_id = visitor.launch("Launch backfill")
+    assert visitor.outcome("Succeeded", "Failed", "Canceled") == "Succeeded"
+    visitor.shoot("week-2-succeeded")
+    runs = finished_runs(ui, backfill_id)
+    assert {run.status for run in runs} == {"SUCCESS"}
+    assert {run.assets for run in runs} == {
+        frozenset(REFERENCE),
+        frozenset({"raw_leads", "validated_leads"}),
+        frozenset({"assigned_leads", "crm_leads", "call_recordings"}),
+    }
+    assert all(is_green(ui, asset, *WEEK_BEFORE) for asset in BY_DAY)
+    # Properties and agents were read again and are the same: no other day is out of date.
+    assert sample_day_run
+    assert ui.instance.stale_status("assigned_leads", SAMPLE_DAY) == "FRESH"
+
+
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("poll_schedule", "Asks the portal every five minutes for what is new"),
+        ("nightly_schedule", "Reads the last two full days once more every night"),
+        ("failed_run_sensor", "Run status sensors react to run status"),
+    ],
+)
+def test_the_automation_page_says_what_each_does(
+    visitor: Visitor, name: str, description: str
+) -> None:
+    visitor.open("/")
+    visitor.follow("Automation")
+    assert visitor.description_of(name).startswith(description)
+    visitor.shoot(f"automation-{name}")
+
+
+@pytest.mark.usefixtures("sample_day_run")
+def test_the_checks_of_each_asset_are_there_and_passed(visitor: Visitor) -> None:
+    for asset, checks in CHECKS.items():
+        visitor.open(f"/assets/{asset}")
+        visitor.page.get_by_role("tab", name="Checks").or_(
+            visitor.page.get_by_role("link", name="Checks", exact=True)
+        ).first.click()
+        for check in checks:
+            visitor.page.get_by_text(check, exact=True).first.click()
+            visitor.sees(re.compile(r"^Holds for 2025-12-\d\d"))
+            visitor.sees("Passed")
+            visitor.shoot(f"check-{asset}-{check}")
+
+
+@pytest.mark.usefixtures("sample_day_run")
+def test_a_check_executed_by_itself_looks_at_every_day_that_there_is(
+    visitor: Visitor, ui: RunningUi
+) -> None:
+    visitor.open("/assets/crm_leads?view=checks")
+    visitor.page.get_by_role("button", name="Execute", exact=True).click()
+    visitor.sees(re.compile("^Launched run"))
+
+    def finished() -> list[Run]:
+        return [run for run in ui.instance.runs(statuses=["SUCCESS"]) if not run.assets]
+
+    wait_for(finished, LONGEST_REFRESH, "the run of the check")
+    (check,) = ui.instance.told_of("crm_leads")["assetChecksOrError"]["checks"]
+    evaluation = check["executionForLatestMaterialization"]["evaluation"]
+    assert SAMPLE_DAY in evaluation["description"]
+
+
+@pytest.mark.usefixtures("sample_day_run")
+def test_column_schemas_are_those_of_the_crm(ui: RunningUi) -> None:
+    tables = {"crm_leads": "leads", "call_recordings": "call_recordings", "agents": "agents"}
+    for asset, table in tables.items():
+        columns = crm_rows(crm_file(ui), f"SELECT column_name FROM (DESCRIBE crm.{table})")  # noqa: S608
+        told = ui.instance.told_of(asset)["metadataEntries"]
+        (schema,) = [entry["schema"] for entry in told if "schema" in entry]
+        assert {column["name"] for column in schema["columns"]} == {name for (name,) in columns}
+
+
+@pytest.mark.usefixtures("sample_day_run")
+def test_nothing_in_the_ui_says_who_a_client_is(visitor: Visitor, ui: RunningUi) -> None:
+    personal = {
+        value
+        for row in crm_rows(
+            crm_file(ui),
+            """
+            SELECT name, email, phone, phone_e164, message, whatsapp_username FROM crm.leads
+            UNION ALL SELECT name, email, NULL, NULL, NULL, NULL FROM crm.agents
+            """,
+        )
+        for value in row
+        if value
+    }
+    assert len(personal) > 100
+    told = json.dumps([ui.instance.told_of(asset) for asset in ASSETS], ensure_ascii=False)
+    for run in ui.instance.runs():
+        visitor.open(f"/runs/{run.run_id}")
+        visitor.sees(re.compile("^(Success|RUN_SUCCESS)$"))
+        told += visitor.texts
+    for asset in sorted(ASSETS):
+        for view in ("overview", "events", "checks"):
+            visitor.open(f"/assets/{asset}?view={view}")
+            visitor.sees("Materialize")
+            told += visitor.texts
+    assert {value for value in personal if value in told} == set()

@@ -1,0 +1,107 @@
+"""What a person does in the Dagster UI, in the words that stand on its buttons."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, expect
+
+ACTION_SECONDS = 45
+RUN_SECONDS = 150
+
+
+class Visitor:
+    """Somebody in front of a browser."""
+
+    def __init__(self, browser: Browser, address: str, screenshots: Path) -> None:
+        self._address = address
+        self._screenshots = screenshots
+        self._context = browser.new_context(
+            base_url=address,
+            viewport={"width": 1500, "height": 950},
+            locale="en-US",
+            timezone_id="UTC",
+        )
+        self._context.set_default_timeout(ACTION_SECONDS * 1000)
+        self.page = self._context.new_page()
+        # The UI greets whoever comes first with an advertisement.
+        self.page.add_locator_handler(
+            self.page.get_by_role("button", name="Skip", exact=True), lambda skip: skip.click()
+        )
+
+    def close(self) -> None:
+        self._context.close()
+
+    def open(self, path: str) -> None:
+        self.page.goto(path)
+
+    def follow(self, entry: str) -> None:
+        """Click an entry of the navigation on the left, whose icon has a name, too."""
+        self.page.get_by_role("link", name=re.compile(rf"^\w+ {entry}$")).click()
+
+    def shoot(self, name: str) -> None:
+        """Keep what is to be seen."""
+        self._screenshots.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self._screenshots / f"{name}.png")
+
+    def sees(self, text: str | re.Pattern[str], *, seconds: float = ACTION_SECONDS) -> None:
+        """Wait until a text is to be seen."""
+        found = self.page.get_by_text(text, exact=isinstance(text, str))
+        expect(found.filter(visible=True).first).to_be_visible(timeout=seconds * 1000)
+
+    @property
+    def texts(self) -> str:
+        """All that stands on the page."""
+        return self.page.locator("body").inner_text()
+
+    def choose_partitions(self, days: str) -> None:
+        """Press *Materialize all* and choose days, however long past they are."""
+        self.page.get_by_role("button", name="Materialize all").click()
+        chosen = self.page.get_by_placeholder("ex: 2025-01-01").or_(
+            self.page.get_by_placeholder("No matching partitions")
+        )
+        self.page.get_by_role("button", name="Show all partitions").click()
+        chosen.fill(days)
+        chosen.press("Enter")
+
+    def launch(self, button: str) -> str:
+        """Press the launch button, follow the notice to what was launched, and give its id."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+        notice = self.page.get_by_text(re.compile(r"^(Launched run|Created backfill)"))
+        expect(notice.first).to_be_visible(timeout=ACTION_SECONDS * 1000)
+        self.page.get_by_role("button", name="View", exact=True).click()
+        self.page.wait_for_url(re.compile(r"/runs/"))
+        return self.page.url.partition("?")[0].rpartition("/")[2]
+
+    def outcome(self, *outcomes: str) -> str:
+        """Wait for one of these words, and give it."""
+        words = re.compile(rf"^({'|'.join(outcomes)})$")
+        found = self.page.get_by_text(words).filter(visible=True).first
+        expect(found).to_be_visible(timeout=RUN_SECONDS * 1000)
+        return found.inner_text()
+
+    def unfold_groups(self) -> list[str]:
+        """Unfold each group in the list beside the graph; gives groups and assets as listed."""
+        entries = self.page.locator("[class*=AssetSidebarNode_itemContainer]")
+        expect(entries.first).to_be_visible()
+        for group in _titles(entries):
+            row = entries.filter(has=self.page.locator(f"[title={group}]"))
+            row.get_by_role("img", name="arrow_drop_down").click()
+        return _titles(entries)
+
+    def unfold_graph(self) -> None:
+        """Unfold the groups of the graph itself, by the menu of its background."""
+        graph = self.page.locator("svg:has(foreignObject)").first
+        graph.click(button="right", position={"x": 20, "y": 20})
+        self.page.get_by_role("menuitem", name="Expand all groups").click()
+
+    def description_of(self, name: str) -> str:
+        """The words behind the "i" beside a schedule or sensor."""
+        entry = self.page.get_by_text(name, exact=True).first
+        entry.locator("xpath=ancestor::*[.//*[@aria-label='info']][1]").get_by_label("info").hover()
+        tip = self.page.get_by_role("tooltip")
+        expect(tip).to_be_visible()
+        return tip.inner_text()
+
+
+def _titles(entries: Locator) -> list[str]:
+    return [str(title.get_attribute("title")) for title in entries.locator("[title]").all()]
