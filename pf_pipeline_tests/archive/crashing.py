@@ -2,7 +2,7 @@
 
 ``operations FOLDER`` stores the same pass again and again, each time in a folder of its own, and
 is killed before the first, the second, ... the last operation on files. ``moments FOLDER COUNT``
-stores passes without end and is killed COUNT times, at whatever instant.
+stores passes without end and is killed COUNT times, at whatever instant after a few manifests.
 
 It forks, so that each death costs milliseconds; the tests' own process has threads and cannot.
 """
@@ -29,6 +29,7 @@ from pf_pipeline_tests.archive.builders import (
 )
 
 DAYS = (DAY, NEXT_DAY)
+PASSES_SURVIVED = 4
 CHANGES = frozenset({"open", "os.mkdir", "os.rename", "os.remove"})
 
 
@@ -105,7 +106,9 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
                 store(RawLeads(data_dir), *endless_pass(number), days=DAYS, at=NOON)
 
         process = fork(never_stop)
-        time.sleep(random.uniform(0.002, 0.08))  # noqa: S311 - any moment will do
+        while len([*data_dir.rglob("manifest.json")]) < death % PASSES_SURVIVED:
+            time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.02))  # noqa: S311 - any moment will do
         os.kill(process, signal.SIGKILL)
         was_killed(process)
 

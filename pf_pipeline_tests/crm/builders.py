@@ -1,9 +1,11 @@
 """Records, frames and a CRM file that the tests of this room share."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,13 @@ def seen(
     by: ObservedBy = "poll",
     day: str = DAY,
 ) -> Observed:
-    """What the pipeline makes of records that arrive together."""
-    sighting = Sighting(list(records), at, until or at, 1)
+    """What the pipeline makes of records that arrive together; nobody may change it in place."""
+    return _seen(json.dumps(records), at, until or at, by, day)
+
+
+@cache
+def _seen(records: str, at: datetime, until: datetime, by: ObservedBy, day: str) -> Observed:
+    sighting = Sighting(json.loads(records), at, until, 1)
     return observe([sighting], partition_key=day, country="AE", by=by)
 
 
@@ -159,12 +166,16 @@ class CrmFile:
                 crm.replace_agents(agents)
             return crm.retry_unassigned(now)
 
-    def query(self, sql: str) -> list[Row]:
-        """Ask without the pipeline's help."""
+    @contextmanager
+    def _plainly(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
-        return rows
+            yield connection
+
+    def query(self, sql: str) -> list[Row]:
+        """Ask without the pipeline's help."""
+        with self._plainly() as connection:
+            return _rows(connection, sql)
 
     def by_hand(self, sql: str, *parameters: object) -> None:
         """Change something as a person does, without the pipeline's help."""
@@ -172,11 +183,12 @@ class CrmFile:
             connection.execute(sql, parameters)
 
     def rows(self, table: str) -> list[Row]:
-        return self.query(f"SELECT * FROM crm.{table} ORDER BY ALL")  # noqa: S608 - a test's own
+        return self.query(_whole(table))
 
     def tables(self) -> dict[str, list[Row]]:
         """Every row of every CRM table."""
-        return {table: self.rows(table) for table in CRM_TABLES}
+        with self._plainly() as connection:
+            return {table: _rows(connection, _whole(table)) for table in CRM_TABLES}
 
     def lead(self, lead_id: str = SAMPLE) -> Row:
         (found,) = [row for row in self.rows("leads") if row["lead_id"] == lead_id]
@@ -195,4 +207,13 @@ class CrmFile:
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """A frame's rows with ``None`` for what is missing."""
     rows: list[Row] = table_of(frame).to_pylist()
+    return rows
+
+
+def _whole(table: str) -> str:
+    return f"SELECT * FROM crm.{table} ORDER BY ALL"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
+    rows: list[Row] = connection.sql(sql).to_arrow_table().to_pylist()
     return rows

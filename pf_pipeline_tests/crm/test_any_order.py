@@ -139,12 +139,9 @@ def tables_after(crm: CrmFile, batches: Sequence[pd.DataFrame]) -> dict[str, lis
         with copy.open() as warehouse:
             for batch in batches:
                 warehouse.load_leads(batch, no_rejects, days=[DAY])
-                if batch["recording_url"].notna().any():
-                    warehouse.load_call_recordings(batch["lead_id"])
+                warehouse.load_call_recordings(batch["lead_id"])
             return {
-                table: rows_of(
-                    warehouse.query(f"SELECT * FROM crm.{table} ORDER BY ALL")  # noqa: S608 - fixed
-                )
+                table: rows_of(warehouse.query(f"SELECT * FROM crm.{table} ORDER BY ALL"))
                 for table in TABLES
             }
 

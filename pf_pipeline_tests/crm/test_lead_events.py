@@ -129,14 +129,12 @@ def test_the_agent_of_the_lead_is_in_the_history_when_polls_of_one_instant_diffe
     crm: CrmFile,
 ) -> None:
     """Of observations of one instant the further status counts as the later one."""
-    for number in range(8):
-        id_ = f"lead_{number}"
-        crm.load(
-            seen(lead(id_, status="read", **on_listing(UNKNOWN_REFERENCE))),
-            seen(lead(id_, status="sent", **on_listing(OMARS_REFERENCE), **of_agent(LINAS_USER))),
-        )
-        assert crm.lead(id_)["agent_id"] == LINA
-        assert LINA in crm.events("agent", id_)
+    ids = [f"lead_{number}" for number in range(8)]
+    unlisted = {"status": "read", **on_listing(UNKNOWN_REFERENCE)}
+    listed = {"status": "sent", **on_listing(OMARS_REFERENCE), **of_agent(LINAS_USER)}
+    crm.load(seen(*(lead(id_, **fields) for id_ in ids for fields in (unlisted, listed))))
+    assert {row["agent_id"] for row in crm.rows("leads")} == {LINA}
+    assert [LINA in crm.events("agent", id_) for id_ in ids] == [True] * len(ids)
 
 
 def test_each_recording_is_noted_once_with_the_first_instant_at_which_it_showed(

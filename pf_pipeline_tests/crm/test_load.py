@@ -282,7 +282,7 @@ def test_a_lead_that_somebody_deleted_by_hand_comes_back(crm: CrmFile) -> None:
     crm.load(seen(guide_lead(status="sent", recordingUrl=RECORDING)))
     before = crm.tables()
     for table in ("leads", "call_recordings", "lead_events"):
-        crm.by_hand(f"DELETE FROM crm.{table}")  # noqa: S608 - fixed names
+        crm.by_hand(f"DELETE FROM crm.{table}")
     loaded = crm.load(seen(guide_lead(status="sent", recordingUrl=RECORDING)))
     assert loaded.inserted == 1
     assert (crm.rows("leads"), crm.rows("call_recordings")) == (

@@ -61,7 +61,7 @@ DECIDED = {
 
 
 def decide(crm: CrmFile, decision: str, lead_id: str = SAMPLE) -> None:
-    crm.by_hand(f"UPDATE crm.leads SET {decision} WHERE lead_id = ?", lead_id)  # noqa: S608 - ours
+    crm.by_hand(f"UPDATE crm.leads SET {decision} WHERE lead_id = ?", lead_id)
 
 
 @pytest.fixture

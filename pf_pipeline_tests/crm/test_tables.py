@@ -45,7 +45,7 @@ def test_every_table_has_the_columns_of_the_design_in_every_file_name(
         pass
     with duckdb.connect(str(crm.path)) as connection:
         columns = {
-            table: connection.sql(f"SELECT * FROM crm.{table}").columns  # noqa: S608 - fixed names
+            table: connection.sql(f"SELECT * FROM crm.{table}").columns
             for table in DESIGNED_COLUMNS
         }
     assert columns == {table: names.split() for table, names in DESIGNED_COLUMNS.items()}
@@ -63,7 +63,7 @@ def test_a_lead_is_stored_and_found_in_every_file_name(tmp_path: Path, file_name
 def test_a_lead_stands_in_a_table_once_whoever_writes_it(crm: CrmFile, table: str) -> None:
     crm.load(seen(lead(recordingUrl="https://recordings.example/1.mp3")))
     with pytest.raises(duckdb.ConstraintException, match=r"(?i)primary key"):
-        crm.by_hand(f"INSERT INTO crm.{table} SELECT * FROM crm.{table}")  # noqa: S608 - as above
+        crm.by_hand(f"INSERT INTO crm.{table} SELECT * FROM crm.{table}")
 
 
 def test_a_change_of_a_lead_stands_in_the_history_once_whoever_writes_it(crm: CrmFile) -> None:

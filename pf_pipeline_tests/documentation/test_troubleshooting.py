@@ -2,12 +2,15 @@
 
 import ast
 import re
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pf_pipeline.cli import app
 from pf_pipeline.leads.parser import parse_record
 from pf_pipeline_tests.documentation.pages import (
     DOCS,
@@ -139,6 +142,39 @@ def test_reasons_of_rejects_are_explained_as_they_are() -> None:
     (rule,) = explained - said
     assert rule in read(PROJECT / "pf_pipeline/leads/schema.py")
     assert said <= explained
+
+
+A_DAY = ["backfill", "--from", "2025-12-19", "--to", "2025-12-19"]
+SWAPPED = ["backfill", "--from", "2025-12-19", "--to", "2025-12-18"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "status"),
+    [
+        (["--help"], {}, 0),
+        (A_DAY, {}, 1),
+        (A_DAY, {"PF_API_TOKEN": "x", "PF_CRM_URL": "postgresql://crm"}, 1),
+        (["doctor"], {"PF_API_DIALECT": "french"}, 1),
+        (["backfill"], {}, 2),
+        (SWAPPED, {}, 2),
+        (A_DAY, {"PF_API_DIALECT": "french"}, 2),
+        (A_DAY, {"PF_PROPERTIES": "nowhere.csv"}, 2),
+    ],
+)
+def test_exit_statuses_are_as_described(
+    arguments: list[str],
+    settings: dict[str, str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(PROJECT / "data/reference", tmp_path / "data/reference")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PF_API_BASE_URL", "http://127.0.0.1:9")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert CliRunner().invoke(app, arguments).exit_code == status
+    assert str(status) in [row[0] for row in table_rows(section(PAGE, "Exit statuses"))]
 
 
 def test_every_row_says_what_to_do() -> None:
