@@ -24,7 +24,7 @@ ui: install ## Open the Dagster UI with a sandbox portal behind it
 	@$(BIN)/pf-pipeline ui
 
 test: install ## Run the tests
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install ## Check style, types and the arrows between the rooms
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

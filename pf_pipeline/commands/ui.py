@@ -98,6 +98,15 @@ def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[
     return {"sandbox": sandbox, **commands}
 
 
+LOADED = """{
+  workspaceOrError {
+    ... on Workspace {
+      locationEntries { locationOrLoadError { ... on PythonError { message } } }
+    }
+  }
+}"""
+"""Asks whether the definitions could be loaded; without them the UI is there, but empty."""
+
 Processes = dict[str, subprocess.Popen[bytes]]
 
 
@@ -180,10 +189,16 @@ def _wait_until_ready(address: str, started: Processes, logs: Path) -> None:
     while time.monotonic() < deadline:
         _require_running(started, logs)
         try:
-            if requests.get(f"{address}/server_info", timeout=2).ok:
-                return
+            answer = requests.post(f"{address}/graphql", json={"query": LOADED}, timeout=10).json()
         except requests.RequestException:
             time.sleep(POLL_SECONDS)
+            continue
+        for entry in answer["data"]["workspaceOrError"]["locationEntries"]:
+            if error := entry["locationOrLoadError"].get("message"):
+                reason = error.strip().splitlines()[-1]
+                log = _log(logs, "webserver")
+                raise UiError(f"The definitions cannot be loaded: {reason}; see {log}.")
+        return
     raise UiError(
         f"The UI did not answer within {READY_SECONDS:.0f} s; see {_log(logs, 'webserver')}."
     )

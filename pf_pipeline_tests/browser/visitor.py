@@ -70,12 +70,14 @@ class Visitor:
         self.page.wait_for_url(re.compile(r"/runs/"))
         return self.page.url.partition("?")[0].rpartition("/")[2]
 
-    def outcome(self, *outcomes: str) -> str:
-        """Wait for one of these words, and give it."""
-        words = re.compile(rf"^({'|'.join(outcomes)})$")
-        found = self.page.get_by_text(words).filter(visible=True).first
-        expect(found).to_be_visible(timeout=RUN_SECONDS * 1000)
-        return found.inner_text()
+    def run_outcome(self) -> str:
+        """On the page of a run: wait for its end, and give what the page says of it."""
+        return _ended(self.page.get_by_text(_words("Success", "Failure", "Canceled")))
+
+    def backfill_outcome(self) -> str:
+        """On the page of a backfill: wait for its end, and give what the page says of it."""
+        status = self.page.get_by_text("Status", exact=True).locator("xpath=following-sibling::*")
+        return _ended(status.get_by_text(_words("Succeeded", "Failed", "Canceled")))
 
     def unfold_groups(self) -> list[str]:
         """Unfold each group in the list beside the graph; gives groups and assets as listed."""
@@ -103,3 +105,12 @@ class Visitor:
 
 def _titles(entries: Locator) -> list[str]:
     return [str(title.get_attribute("title")) for title in entries.locator("[title]").all()]
+
+
+def _words(*words: str) -> re.Pattern[str]:
+    return re.compile(rf"^({'|'.join(words)})$")
+
+
+def _ended(outcome: Locator) -> str:
+    expect(outcome.first).to_be_visible(timeout=RUN_SECONDS * 1000)
+    return outcome.first.inner_text()

@@ -160,6 +160,11 @@ CONTENTS_RETURN = [
     [Sight(minute=5, user=LINAS_USER)],
     [Sight(minute=0, reference=OMARS_REFERENCE)],
 ]
+OLDER_SIGHT_COMES_LAST = [
+    [Sight(minute=5, name="John", reference=SARAHS_REFERENCE)],
+    [Sight(minute=3, reference=OMARS_REFERENCE)],
+    [Sight(minute=1, name="John", reference=SARAHS_REFERENCE)],
+]
 
 
 @settings(max_examples=15, deadline=None)
@@ -167,6 +172,7 @@ CONTENTS_RETURN = [
 @example(batches=OLDER_COMES_LATER)
 @example(batches=LISTING_COMES_LATER)
 @example(batches=CONTENTS_RETURN)
+@example(batches=OLDER_SIGHT_COMES_LAST)
 def test_any_order_and_batches_of_observations_leave_the_same_rows(
     new_crm: CrmFile, batches: list[Batch]
 ) -> None:

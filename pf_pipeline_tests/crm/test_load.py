@@ -146,6 +146,12 @@ def test_an_older_status_that_arrives_late_does_not_turn_back_a_newer_one(crm: C
     assert loaded.inserted == 0
 
 
+def test_an_older_sight_that_arrives_late_does_not_make_contents_older(crm: CrmFile) -> None:
+    for name, minutes in (("Latest", 5), ("Between", 3), ("Latest", 1)):
+        crm.load(seen(lead(name=name), at=after(minutes)))
+    assert crm.lead()["name"] == "Latest"
+
+
 def test_a_name_that_appears_later_fills_in(crm: CrmFile) -> None:
     crm.load(seen(lead()))
     crm.load(seen(lead(name="John Doe"), at=after(5)))

@@ -382,8 +382,17 @@ def test_every_unknown_field_is_kept_as_it_is(unknown: Record) -> None:
 
 
 def test_an_unknown_field_that_looks_like_a_parts_field_displaces_nothing() -> None:
-    record = bare_lead(**{"listing": {"floor": 3}, "listing.floor": 4, "/listing.floor": 5})
-    assert extra_of(record) == {"listing.floor": 3, "//listing.floor": 4, "/listing.floor": 5}
+    names = [f"field{n}" for n in range(9)]
+    record = bare_lead(
+        listing=dict.fromkeys(names, 3),
+        **dict.fromkeys([f"listing.{name}" for name in names], 4),
+        **dict.fromkeys([f"/listing.{name}" for name in names], 5),
+    )
+    assert extra_of(record) == {
+        **dict.fromkeys([f"listing.{name}" for name in names], 3),
+        **dict.fromkeys([f"//listing.{name}" for name in names], 4),
+        **dict.fromkeys([f"/listing.{name}" for name in names], 5),
+    }
 
 
 def test_a_known_field_of_a_wrong_type_is_kept_and_the_column_is_missing() -> None:
