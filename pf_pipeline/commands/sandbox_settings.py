@@ -9,6 +9,8 @@ SANDBOX_PORT = 8640
 """Where ``pf-pipeline sandbox`` listens unless told otherwise, and where the links in make-believe
 leads point, so that recordings can be played whenever it runs."""
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
+EMPTY = {"PF_CRM_URL": ""}
+"""What an empty variable stands for, where that is not that nothing is set."""
 UNHURRIED = 60_000
 """Requests a minute: nobody else waits for a sandbox on this machine."""
 REFERENCE = Path(__file__).parents[2] / "data" / "reference"
@@ -21,6 +23,7 @@ def sandbox_environment(base_url: str, options: SandboxOptions) -> dict[str, str
         "PF_API_KEY": options.api_key,
         "PF_API_SECRET": options.api_secret,
         "PF_API_TOKEN": "",
+        "PF_CRM_URL": "",  # make-believe leads go to the data folder's own CRM, never to another
         "PF_PROPERTIES": str(REFERENCE / "properties.csv"),
         "PF_AGENTS": str(REFERENCE / "agents.csv"),
         "PF_REQUESTS_PER_MINUTE": str(UNHURRIED),
@@ -36,7 +39,7 @@ def sandbox_settings(base_url: str, options: SandboxOptions) -> Settings:
     if not REFERENCE.is_dir():
         raise SettingsError(f"The sandbox's reference data is missing: no folder {REFERENCE}.")
     overrides = {
-        name.removeprefix("PF_").lower(): value or None
+        name.removeprefix("PF_").lower(): value or EMPTY.get(name)
         for name, value in sandbox_environment(base_url, options).items()
     }
     return load_settings(**overrides)

@@ -67,6 +67,13 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
                 soft_wrap=True,
             )
             _wait_until_ready(address, started, logs)
+            if not _has_definitions(address):
+                console.print(
+                    "The UI will be empty: the definitions could not be loaded; see "
+                    f"{_log(logs, 'webserver')}.",
+                    style="red",
+                    soft_wrap=True,
+                )
             _welcome(console, address, sandbox_port)
             while True:
                 _require_running(started, logs)
@@ -100,12 +107,9 @@ def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[
 
 LOADED = """{
   workspaceOrError {
-    ... on Workspace {
-      locationEntries { locationOrLoadError { ... on PythonError { message } } }
-    }
+    ... on Workspace { locationEntries { locationOrLoadError { __typename } } }
   }
 }"""
-"""Asks whether the definitions could be loaded; without them the UI is there, but empty."""
 
 Processes = dict[str, subprocess.Popen[bytes]]
 
@@ -189,19 +193,23 @@ def _wait_until_ready(address: str, started: Processes, logs: Path) -> None:
     while time.monotonic() < deadline:
         _require_running(started, logs)
         try:
-            answer = requests.post(f"{address}/graphql", json={"query": LOADED}, timeout=10).json()
+            if requests.get(f"{address}/server_info", timeout=2).ok:
+                return
         except requests.RequestException:
             time.sleep(POLL_SECONDS)
-            continue
-        for entry in answer["data"]["workspaceOrError"]["locationEntries"]:
-            if error := entry["locationOrLoadError"].get("message"):
-                reason = error.strip().splitlines()[-1]
-                log = _log(logs, "webserver")
-                raise UiError(f"The definitions cannot be loaded: {reason}; see {log}.")
-        return
     raise UiError(
         f"The UI did not answer within {READY_SECONDS:.0f} s; see {_log(logs, 'webserver')}."
     )
+
+
+def _has_definitions(address: str) -> bool:
+    """Whether the UI has anything to show."""
+    try:
+        answer = requests.post(f"{address}/graphql", json={"query": LOADED}, timeout=30).json()
+    except requests.RequestException:
+        return True  # whatever this is, the next look at the processes tells
+    entries = answer["data"]["workspaceOrError"]["locationEntries"]
+    return all(entry["locationOrLoadError"]["__typename"] != "PythonError" for entry in entries)
 
 
 def _require_running(started: Processes, logs: Path) -> None:

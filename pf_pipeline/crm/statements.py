@@ -341,7 +341,7 @@ USING (
         coalesce(
             min(occurred_at) FILTER (state = 'now'), min(occurred_at) FILTER (state = 'given')
         ) AS occurred_at,
-        was_at IS NULL OR kind = 'status' OR bool_or(state = 'given') AS wanted
+        was_at IS NULL OR bool_or(state = 'given') AS wanted
     FROM changes
     WHERE value IS NOT NULL
     GROUP BY lead_id, kind, value

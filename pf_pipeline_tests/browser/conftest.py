@@ -57,6 +57,7 @@ def ui(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("ui")
     with started_ui(folder, port=port, sandbox_port=sandbox_port) as ui:
         ui.wait_until_it_serves()
+        assert "could not be loaded" not in ui.said, ui.said
         assert ui.groups.keys() == {"sandbox", "webserver", "daemon"}
         yield ui
         assert ui.end() == 0

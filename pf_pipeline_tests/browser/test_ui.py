@@ -13,7 +13,7 @@ from pf_pipeline_tests.browser.visitor import Visitor
 from pf_pipeline_tests.browser.waiting import wait_for
 from pf_pipeline_tests.tables import crm_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 GROUPS = {
     "crm": ["call_recordings", "crm_leads"],
@@ -100,6 +100,7 @@ def test_a_week_launched_from_the_job_is_one_run(visitor: Visitor, ui: RunningUi
     assert all(is_green(ui, asset, *WEEK) for asset in BY_DAY)
 
 
+@pytest.mark.timeout(600)
 def test_a_week_launched_from_the_asset_graph_is_three_runs(
     visitor: Visitor, ui: RunningUi, sample_day_run: str
 ) -> None:
@@ -129,7 +130,11 @@ def test_a_week_launched_from_the_asset_graph_is_three_runs(
     [
         ("poll_schedule", "Asks the portal every five minutes for what is new"),
         ("nightly_schedule", "Reads the last two full days once more every night"),
-        ("failed_run_sensor", "Run status sensors react to run status"),
+        pytest.param(
+            "failed_run_sensor",
+            "Logs one line for every failed run",
+            marks=pytest.mark.xfail(reason="the sensor is given no description yet"),
+        ),
     ],
 )
 def test_the_automation_page_says_what_each_does(
@@ -160,7 +165,7 @@ def test_a_check_executed_by_itself_looks_at_every_day_that_there_is(
     visitor: Visitor, ui: RunningUi
 ) -> None:
     visitor.open("/assets/crm_leads?view=checks")
-    visitor.page.get_by_role("button", name="Execute", exact=True).click()
+    visitor.press("Execute")
     visitor.sees(re.compile("^Launched run"))
 
     def finished() -> list[Run]:
@@ -183,7 +188,8 @@ def test_column_schemas_are_those_of_the_crm(ui: RunningUi) -> None:
 
 
 @pytest.mark.usefixtures("sample_day_run")
-def test_nothing_in_the_ui_says_who_a_client_is(visitor: Visitor, ui: RunningUi) -> None:
+def test_nothing_that_the_ui_shows_says_who_a_client_is(ui: RunningUi) -> None:
+    """The UI shows what the instance holds: runs, events, metadata and output of processes."""
     personal = {
         str(value)
         for row in crm_rows(
@@ -197,14 +203,11 @@ def test_nothing_in_the_ui_says_who_a_client_is(visitor: Visitor, ui: RunningUi)
         if value
     }
     assert len(personal) > 100
-    told = json.dumps([ui.instance.told_of(asset) for asset in ASSETS], ensure_ascii=False)
-    for run in ui.instance.runs():
-        visitor.open(f"/runs/{run.run_id}")
-        visitor.sees(re.compile("^(Success|RUN_SUCCESS)$"))
-        told += visitor.texts
-    for asset in sorted(ASSETS):
-        for view in ("overview", "events", "checks"):
-            visitor.open(f"/assets/{asset}?view={view}")
-            visitor.sees("Materialize")
-            told += visitor.texts
-    assert {value for value in personal if value in told} == set()
+    held = b"".join(
+        path.read_bytes()
+        for folder in ("dagster", "logs")
+        for path in (ui.data_dir / folder).rglob("*")
+        if path.is_file()
+    ).decode(errors="replace")
+    assert "APT-DOWNTOWN-307" in held, "the previews are not where they are looked for"
+    assert {value for value in personal if value in held or json.dumps(value) in held} == set()

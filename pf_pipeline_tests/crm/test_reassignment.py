@@ -293,6 +293,14 @@ def test_a_profile_id_that_equals_a_user_id_is_another_portal_agent(crm: CrmFile
     )
 
 
+def test_a_portal_agent_whose_kind_of_id_changes_is_looked_up_again(crm: CrmFile) -> None:
+    crm.refresh(agents=agents((SARAH, 1234, None, True), (LINA, None, 1234, True)))
+    crm.load(seen(lead(assignedTo={"id": 1234})))
+    assert crm.lead()["agent_id"] == SARAH
+    crm.load(seen(lead(publicProfile={"id": 1234}), at=after(5)))
+    assert crm.lead()["agent_id"] == LINA
+
+
 @pytest.mark.parametrize(
     ("owner", "expected"),
     [
@@ -446,11 +454,22 @@ def test_trying_again_counts_only_leads_that_get_an_agent(crm: CrmFile) -> None:
 
 def test_an_unassigned_lead_is_tried_again_at_its_next_poll_too(crm: CrmFile) -> None:
     crm.load(seen(UNASSIGNED))
+    crm.load(seen(UNASSIGNED | {"status": "read"}, at=after(5)))
     with crm.open() as warehouse:
         warehouse.replace_properties(properties((UNKNOWN_REFERENCE, OMAR)))
-    crm.load(seen(UNASSIGNED, at=after(5)))
+    crm.load(seen(UNASSIGNED | {"status": "replied"}, at=after(10)))
     assert crm.lead()["agent_id"] == OMAR
-    assert OMAR in crm.events("agent")
+    assert [*crm.events("agent")] == [OMAR]
+
+
+def test_an_agent_of_a_second_try_stays_in_the_history_of_a_lead_that_goes_to_another(
+    crm: CrmFile,
+) -> None:
+    crm.load(seen(lead(**of_agent(UNKNOWN_USER))))
+    crm.refresh(agents=agents((LINA, UNKNOWN_USER, None, True)), now=after(30))
+    crm.load(seen(lead(**on_listing(SARAHS_REFERENCE)), at=after(-5)))
+    assert crm.lead()["agent_id"] == SARAH
+    assert crm.events("agent") == {SARAH: after(-5), LINA: after(30)}
 
 
 def test_a_lead_whose_new_listing_nobody_has_becomes_unassigned_and_is_tried_again(

@@ -17,8 +17,8 @@ from pf_pipeline.leads.parser import ParsedLead, Rejection, parse_record
 Record = dict[str, Any]
 Row = dict[str, Any]
 
-thorough = settings(max_examples=150, deadline=None)
-with_database = settings(max_examples=40, deadline=None)
+thorough = settings(max_examples=100, deadline=None)
+with_database = settings(max_examples=30, deadline=None)
 with_validation = settings(max_examples=20, deadline=None)
 
 GUIDE_RESPONSE = b"""

@@ -1,0 +1,43 @@
+"""How ``pf-pipeline ui`` ends when something is in its way."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from pf_pipeline_tests.browser.ui_process import free_ports, started_ui
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        with started_ui(tmp_path, port=port, sandbox_port=taken) as ui:
+            assert ui.process.wait(60) == 1
+    assert ui.said.strip() == (
+        f"The port {taken} is taken: end what uses it, or choose another (pf-pipeline ui --help)."
+    )
+
+
+@pytest.mark.parametrize("part", ["daemon", "sandbox"])
+def test_when_a_part_dies_the_rest_is_ended_and_the_log_is_named(tmp_path: Path, part: str) -> None:
+    port, sandbox_port = free_ports(2)
+    with started_ui(tmp_path, port=port, sandbox_port=sandbox_port) as ui:
+        ui.wait_until_it_serves()
+        os.kill(ui.groups[part], signal.SIGKILL)
+        assert ui.process.wait(60) == 1
+    log = ui.data_dir / "logs" / f"{part}.log"
+    assert ui.said.splitlines()[-1] == f"The {part} ended by itself; see {log}."
+    assert ui.left_behind() == []
+
+
+def test_a_closed_terminal_ends_everything(tmp_path: Path) -> None:
+    port, sandbox_port = free_ports(2)
+    with started_ui(tmp_path, port=port, sandbox_port=sandbox_port) as ui:
+        ui.wait_until_it_serves()
+        assert ui.end(signal.SIGHUP) == 0
+    assert ui.left_behind() == []
