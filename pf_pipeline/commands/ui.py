@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 
 from pf_pipeline.commands.sandbox_settings import sandbox_environment, sandbox_settings
-from pf_pipeline.orchestration.instance import PROJECT, dagster_home
+from pf_pipeline.orchestration.instance import PROJECT, prepare_instance
 from pf_pipeline.orchestration.origin import check_origin
 from pf_pipeline.sandbox import SandboxOptions
 from pf_pipeline.settings import load_settings
@@ -56,7 +56,7 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
     check_origin(settings)
     # Not in DAGSTER_HOME: Dagster deletes a folder "logs" there.
     logs = settings.data_dir / "logs"
-    environment |= {"DAGSTER_HOME": str(dagster_home(settings.data_dir))}
+    environment |= {"DAGSTER_HOME": str(prepare_instance(settings.data_dir))}
     commands = _commands(host, port, sandbox_port)
     address = f"http://{host}:{port}"
     with _stopping_on_signals(), _processes(commands, environment, logs) as started:

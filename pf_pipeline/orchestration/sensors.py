@@ -17,7 +17,10 @@ def failure_message(run: dg.DagsterRun, error: str) -> str:
     return f"Run {run.run_id[:8]} of {run.job_name}{span} failed: {error}"
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Logs one line for every failed run: which, for which days, and why.",
+)
 def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     """Log every failed run, with its days and the first step's own words."""
     failures = [sentence_of(event) for event in context.get_step_failure_events()]

@@ -82,10 +82,12 @@ def new_visitor(browser: Browser, ui: RunningUi, screenshots: Path) -> VisitorFa
 
 @pytest.fixture
 def visitor(new_visitor: VisitorFactory, request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    """Somebody with a browser of their own, whose last view is kept."""
+    """Somebody with a browser of their own, whose last view is kept if the test fails."""
+    failures = request.session.testsfailed
     with closing(new_visitor()) as visitor:
         yield visitor
-        visitor.shoot(f"last-view-{request.node.name}")
+        if request.session.testsfailed > failures:
+            visitor.shoot(f"failed-{request.node.name}")
 
 
 @pytest.fixture(scope="package")

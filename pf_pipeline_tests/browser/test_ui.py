@@ -128,13 +128,13 @@ def test_a_week_launched_from_the_asset_graph_is_three_runs(
 @pytest.mark.parametrize(
     ("name", "description"),
     [
-        ("poll_schedule", "Asks the portal every five minutes for what is new"),
-        ("nightly_schedule", "Reads the last two full days once more every night"),
         pytest.param(
-            "failed_run_sensor",
-            "Logs one line for every failed run",
-            marks=pytest.mark.xfail(reason="the sensor is given no description yet"),
+            "poll_schedule", "Asks the portal every five minutes for what is new", id="poll"
         ),
+        pytest.param(
+            "nightly_schedule", "Reads the last two full days once more every night", id="nightly"
+        ),
+        pytest.param("failed_run_sensor", "Logs one line for every failed run", id="failed-run"),
     ],
 )
 def test_the_automation_page_says_what_each_does(

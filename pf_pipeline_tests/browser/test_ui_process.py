@@ -23,15 +23,14 @@ def test_a_taken_port_is_named_and_nothing_is_started(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("part", ["daemon", "sandbox"])
-def test_when_a_part_dies_the_rest_is_ended_and_the_log_is_named(tmp_path: Path, part: str) -> None:
+def test_when_a_part_dies_the_rest_is_ended_and_the_log_is_named(tmp_path: Path) -> None:
     port, sandbox_port = free_ports(2)
     with started_ui(tmp_path, port=port, sandbox_port=sandbox_port) as ui:
         ui.wait_until_it_serves()
-        os.kill(ui.groups[part], signal.SIGKILL)
+        os.kill(ui.groups["daemon"], signal.SIGKILL)
         assert ui.process.wait(60) == 1
-    log = ui.data_dir / "logs" / f"{part}.log"
-    assert ui.said.splitlines()[-1] == f"The {part} ended by itself; see {log}."
+    log = ui.data_dir / "logs" / "daemon.log"
+    assert ui.said.splitlines()[-1] == f"The daemon ended by itself; see {log}."
     assert ui.left_behind() == []
 
 

@@ -136,7 +136,8 @@ def only_helped(_shell: Shell, words: list[str], statement: str) -> str:
 
 def dry_run(shell: Shell, words: list[str], _statement: str) -> str:
     """``make``: the target must exist, and the demo's must run what has run already."""
-    printed = _output(["make", "--dry-run", *words[1:]], shell.folder)
+    # The tests themselves run under make, which would otherwise report the folders it enters.
+    printed = _output(["make", "--no-print-directory", "--dry-run", *words[1:]], shell.folder)
     if words[1:] != ["demo"]:
         return ""
     assert printed.strip().splitlines()[-1].endswith(".venv/bin/pf-pipeline demo")
@@ -168,6 +169,7 @@ RULES: tuple[tuple[str, Runner], ...] = (
     (r"\.venv/bin/dagster-daemon (run|liveness-check).*", only_helped),
     (r"\.venv/bin/dagster-webserver .*", only_helped),
     (r"\.venv/bin/dagster schedule start .*", only_helped),
+    (r"\.venv/bin/dagster instance info", only_helped),
     (r"\.venv/bin/python -m pytest -q \S+", only_there),
     (r"\.venv/bin/python -m pf_pipeline\.sandbox\.reference_data data/reference", in_bash),
     (r"\.venv/bin/python -c .*", in_bash),
