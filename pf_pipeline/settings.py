@@ -99,6 +99,13 @@ class Settings(BaseSettings):
             raise ValueError("must use https, or leads and tokens would travel in the clear")
         return value.rstrip("/")
 
+    @field_validator("data_dir")
+    @classmethod
+    def _can_be_a_folder(cls, value: Path) -> Path:
+        if value.exists() and not value.is_dir():
+            raise ValueError(f"must be a folder, but {value} is a file")
+        return value
+
     @field_validator("default_country")
     @classmethod
     def _is_a_country(cls, value: str) -> str:

@@ -9,7 +9,7 @@ from pf_pipeline.commands.progress import ProgressBars, notes_on
 from pf_pipeline.commands.tables import account_table
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.orchestration.backfill import backfill
-from pf_pipeline.orchestration.origin import check_origin
+from pf_pipeline.orchestration.origin import check_origin, check_own_people
 from pf_pipeline.orchestration.partitions import FIRST_DAY
 from pf_pipeline.orchestration.pipeline import DayAccount, Pipeline
 from pf_pipeline.settings import Settings, SettingsError
@@ -68,6 +68,7 @@ def run_backfill(settings: Settings, first: date, last: date, console: Console) 
 def check_beforehand(settings: Settings) -> None:
     """Fail within seconds, instead of midway, over what cannot work."""
     check_origin(settings)
+    check_own_people(settings)
     if settings.properties != KEEP_CRM_TABLES:
         read_properties(Path(settings.properties))
     if settings.agents != KEEP_CRM_TABLES:

@@ -11,7 +11,7 @@ from rich.console import Console
 from pf_pipeline.crm import CrmError, ReferenceDataError
 from pf_pipeline.crm.connection import database_path
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
-from pf_pipeline.orchestration.origin import check_origin
+from pf_pipeline.orchestration.origin import check_origin, check_own_file
 from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline.portal import PortalError
 from pf_pipeline.settings import Settings, SettingsError, load_settings
@@ -80,6 +80,7 @@ def _properties(settings: Settings) -> str:
     if settings.properties == KEEP_CRM_TABLES:
         return "kept as the CRM table holds them"
     frame = read_properties(Path(settings.properties))
+    check_own_file(settings, "PF_PROPERTIES", settings.properties)
     owned = frame["agent_id"].notna().sum()
     return f"{len(frame):,} listings in {settings.properties}, {owned:,} with an agent"
 
@@ -88,6 +89,7 @@ def _agents(settings: Settings) -> str:
     if settings.agents == KEEP_CRM_TABLES:
         return "kept as the CRM table holds them"
     frame = read_agents(Path(settings.agents))
+    check_own_file(settings, "PF_AGENTS", settings.agents)
     mapped = (frame["portal_user_id"].notna() | frame["portal_profile_id"].notna()).sum()
     return (
         f"{len(frame):,} people in {settings.agents}, {frame['active'].sum():,} active, "

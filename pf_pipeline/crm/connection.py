@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from pf_pipeline.crm.errors import CrmError
+from pf_pipeline.crm.errors import CrmAddressError, CrmError
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
@@ -72,12 +72,12 @@ def database_path(location: str) -> Path:
     """The file behind a ``duckdb:///`` address.
 
     Raises:
-        CrmError: The address is of another kind.
+        CrmAddressError: The address is of another kind.
     """
     path = location.removeprefix(URL_PREFIX)
     if path == location or path.strip() in {"", IN_MEMORY} or not path.isprintable():
         kind = location.partition(":")[0]  # the rest may hold a password
-        raise CrmError(
+        raise CrmAddressError(
             "The setting PF_CRM_URL must look like duckdb:///data/crm.duckdb, with the name of a "
             f"file after three slashes, but it begins with '{kind}'."
         )

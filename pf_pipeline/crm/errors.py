@@ -5,5 +5,9 @@ class CrmError(Exception):
     """The CRM cannot be opened or written; the message is one sentence."""
 
 
+class CrmAddressError(CrmError):
+    """The address of the CRM is of no known kind."""
+
+
 class ReferenceDataError(Exception):
     """The properties or agents cannot be read; the message is one sentence."""

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from pf_pipeline.crm import CrmError, ReferenceDataError
+from pf_pipeline.crm import CrmAddressError, CrmError, ReferenceDataError
 from pf_pipeline.portal import PermanentPortalError, PortalError
 from pf_pipeline.settings import SettingsError
 
@@ -24,7 +24,7 @@ def failing_clearly() -> Iterator[None]:
     """
     try:
         yield
-    except (SettingsError, ReferenceDataError, PermanentPortalError) as error:
+    except (SettingsError, ReferenceDataError, PermanentPortalError, CrmAddressError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except (PortalError, CrmError) as error:
         raise dg.RetryRequested(RETRIES, SECONDS_BETWEEN) from error

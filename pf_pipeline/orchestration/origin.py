@@ -1,6 +1,9 @@
-"""Keeps the leads of a sandbox and those of a real portal out of one data folder."""
+"""Keeps make-believe and real apart: leads in one data folder, and leads and their agents."""
+
+from pathlib import Path
 
 from pf_pipeline.archive.files import write_atomically
+from pf_pipeline.sandbox import is_sandbox_data
 from pf_pipeline.settings import Settings, SettingsError, is_loopback
 
 ORIGIN_FILE = "portal_address.txt"
@@ -26,6 +29,25 @@ def check_origin(settings: Settings) -> None:
         raise SettingsError(
             f"The data folder {settings.data_dir} holds leads of {known}: set PF_DATA_DIR to "
             "another folder for a sandbox."
+        )
+
+
+def check_own_people(settings: Settings) -> None:
+    """Refuse to give real leads to the sandbox's make-believe people.
+
+    Raises:
+        SettingsError: The portal is real, and the properties or the agents are the sandbox's.
+    """
+    check_own_file(settings, "PF_PROPERTIES", settings.properties)
+    check_own_file(settings, "PF_AGENTS", settings.agents)
+
+
+def check_own_file(settings: Settings, setting: str, source: str) -> None:
+    """As :func:`check_own_people`, for the file that one setting names."""
+    if not settings.portal_is_local and is_sandbox_data(Path(source)):
+        raise SettingsError(
+            f"The file {source} ({setting}) holds the sandbox's make-believe data, which would "
+            f"decide who gets real leads: set {setting} to your own file, or to 'crm'."
         )
 
 

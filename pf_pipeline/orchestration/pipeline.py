@@ -21,7 +21,7 @@ from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
-from pf_pipeline.orchestration.origin import check_origin, note_origin
+from pf_pipeline.orchestration.origin import check_origin, check_own_people, note_origin
 from pf_pipeline.portal import LeadsPage, PortalClient, connect
 from pf_pipeline.settings import Settings
 
@@ -123,6 +123,7 @@ class Pipeline:
                 the day's start. A day that was never swept is read from its start all the same.
         """
         check_origin(self.settings)
+        check_own_people(self.settings)
         with self.portal() as portal:
             runs = [[day] for day in sorted(days)]
             if self.settings.api_dialect == "guide":

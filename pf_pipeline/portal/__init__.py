@@ -10,6 +10,7 @@ from pf_pipeline.portal.errors import (
     PermanentPortalError,
     PortalDataError,
     PortalError,
+    PortalSettingsError,
     TransientPortalError,
 )
 from pf_pipeline.portal.pagination import Pagination
@@ -29,6 +30,7 @@ __all__ = [
     "PortalClient",
     "PortalDataError",
     "PortalError",
+    "PortalSettingsError",
     "RequestBudget",
     "StaticToken",
     "TokenSource",

@@ -14,7 +14,7 @@ from typing import Self
 
 from pf_pipeline.portal.answers import lead_records, read_json, refuse_failure
 from pf_pipeline.portal.dialects import LEADS_PATH, Dialect, leads_query
-from pf_pipeline.portal.errors import PermanentPortalError, PortalDataError
+from pf_pipeline.portal.errors import PermanentPortalError, PortalDataError, PortalSettingsError
 from pf_pipeline.portal.pagination import Pagination, read_pagination
 from pf_pipeline.portal.rate_limit import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, RequestBudget
 from pf_pipeline.portal.retries import Retries
@@ -214,10 +214,11 @@ def connect(  # noqa: PLR0913
         clock: The time, aware UTC.
 
     Raises:
-        PermanentPortalError: There are no credentials, or the budgets cannot be opened.
+        PortalSettingsError: There are no credentials.
+        PermanentPortalError: The budgets cannot be opened.
     """
     if not token and not (key and secret):
-        raise PermanentPortalError(
+        raise PortalSettingsError(
             f"There are no credentials for {host_of(base_url)}: "
             "set PF_API_TOKEN, or PF_API_KEY and PF_API_SECRET."
         )

@@ -25,6 +25,10 @@ class PermanentPortalError(PortalError):
     """Nothing helps until a person acts (a wrong key, a missing scope): stop at once."""
 
 
+class PortalSettingsError(PermanentPortalError):
+    """Nothing was sent, because a setting is missing or cannot be used."""
+
+
 class PortalDataError(PortalError):
     """The portal answered, but not with leads: nothing may be stored.
 

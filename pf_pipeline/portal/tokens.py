@@ -12,7 +12,11 @@ from http import HTTPStatus
 from typing import Protocol
 
 from pf_pipeline.portal.answers import read_json, refuse_failure
-from pf_pipeline.portal.errors import PermanentPortalError, PortalDataError
+from pf_pipeline.portal.errors import (
+    PermanentPortalError,
+    PortalDataError,
+    PortalSettingsError,
+)
 from pf_pipeline.portal.rate_limit import RequestBudget
 from pf_pipeline.portal.transport import Answer, Transport
 
@@ -54,11 +58,11 @@ class StaticToken:
         """Keep the token.
 
         Raises:
-            PermanentPortalError: No HTTP header can carry it.
+            PortalSettingsError: No HTTP header can carry it.
         """
         self._token = token.strip()
         if not _SENDABLE.fullmatch(self._token):
-            raise PermanentPortalError(
+            raise PortalSettingsError(
                 "The setting PF_API_TOKEN is not a token (it is empty or holds spaces, line "
                 "breaks or letters outside ASCII): copy it again."
             )

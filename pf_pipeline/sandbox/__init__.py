@@ -7,12 +7,14 @@ and measured without credentials. This room knows no other room of the pipeline.
 from pf_pipeline.sandbox.app import create_app
 from pf_pipeline.sandbox.leads_of_day import leads_of_day
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.reference_data import is_sandbox_data
 from pf_pipeline.sandbox.server import RunningSandbox, running_sandbox, serve
 
 __all__ = [
     "RunningSandbox",
     "SandboxOptions",
     "create_app",
+    "is_sandbox_data",
     "leads_of_day",
     "running_sandbox",
     "serve",

@@ -9,6 +9,7 @@ and ``listings``. After a change there, write the files again::
 import csv
 import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 from pf_pipeline.sandbox.listings import LISTINGS
@@ -53,8 +54,17 @@ def agent_rows() -> list[Row]:
 def write_reference_data(folder: Path) -> None:
     """Write ``properties.csv`` and ``agents.csv`` (UTF-8, LF) into a folder, made if missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "properties.csv", property_rows())
-    _write(folder / "agents.csv", agent_rows())
+    for name, rows in (("properties.csv", property_rows()), ("agents.csv", agent_rows())):
+        (folder / name).write_bytes(_csv(rows))
+
+
+def is_sandbox_data(path: Path) -> bool:
+    """Whether a file holds just what the sandbox's properties or agents are, whatever its name."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False  # who reads it says why it cannot be read
+    return content in (_csv(property_rows()), _csv(agent_rows()))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,11 +80,12 @@ def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _write(path: Path, rows: list[Row]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _csv(rows: list[Row]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 if __name__ == "__main__":

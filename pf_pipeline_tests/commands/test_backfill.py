@@ -183,13 +183,13 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(
     value, said = WRONG_SETTINGS[setting]
     portal.plays(reply(GUIDE_ANSWER))
     ended = run(*SAMPLE_DAY, **({"PF_API_BASE_URL": portal.url} | {setting: value}))
-    assert ended.status in {1, 2}
+    assert ended.status == 2
     assert said in ended.sentence
 
 
 def test_missing_credentials_are_one_sentence(run: RunCommand, portal: ScriptedPortal) -> None:
     ended = run(*SAMPLE_DAY, PF_API_BASE_URL=portal.url, PF_API_TOKEN="")
-    assert ended.status in {1, 2}
+    assert ended.status == 2
     assert "PF_API_TOKEN" in ended.sentence
 
 
@@ -246,3 +246,21 @@ def _wait_for_pages(portal: RunningSandbox, pages: int) -> None:
     while portal.stats()["leads_pages"] < pages:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_make_believe_people_get_no_real_leads(run: RunCommand) -> None:
+    ended = run(*SAMPLE_DAY, PF_API_BASE_URL="https://portal.invalid")
+    assert ended.status == 2
+    assert "PF_PROPERTIES" in ended.sentence
+    assert "make-believe" in ended.sentence
+
+
+def test_a_data_folder_that_is_a_file_is_one_sentence(run: RunCommand, tmp_path: Path) -> None:
+    file = tmp_path / "leads.txt"
+    file.write_text("no folder")
+    ended = run(*SAMPLE_DAY, PF_DATA_DIR=str(file))
+    assert ended.status == 2
+    assert (
+        ended.sentence
+        == f"The setting PF_DATA_DIR is wrong: must be a folder, but {file} is a file."
+    )

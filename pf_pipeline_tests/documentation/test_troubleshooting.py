@@ -152,8 +152,9 @@ SWAPPED = ["backfill", "--from", "2025-12-19", "--to", "2025-12-18"]
     ("arguments", "settings", "status"),
     [
         (["--help"], {}, 0),
-        (A_DAY, {}, 1),
-        (A_DAY, {"PF_API_TOKEN": "x", "PF_CRM_URL": "postgresql://crm"}, 1),
+        (A_DAY, {"PF_API_TOKEN": "x"}, 1),
+        (A_DAY, {}, 2),
+        (A_DAY, {"PF_API_TOKEN": "x", "PF_CRM_URL": "postgresql://crm"}, 2),
         (["doctor"], {"PF_API_DIALECT": "french"}, 1),
         (["backfill"], {}, 2),
         (SWAPPED, {}, 2),
