@@ -66,6 +66,24 @@ CREATE TABLE IF NOT EXISTS pipeline.lead_observations (
     PRIMARY KEY (lead_id, observed_by, content_id)
 );
 
+-- The portal's own people and listings, replaced as a whole when they were read anew: by them the
+-- rules know agents and owners whom the brokerage's own data does not name.
+CREATE TABLE IF NOT EXISTS pipeline.portal_users (
+    portal_user_id VARCHAR PRIMARY KEY,
+    portal_profile_id VARCHAR,
+    email VARCHAR,
+    profile_email VARCHAR,
+    status VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS pipeline.portal_listings (
+    portal_listing_id VARCHAR PRIMARY KEY,
+    reference VARCHAR NOT NULL,
+    reference_key VARCHAR,
+    portal_profile_id VARCHAR,
+    state VARCHAR
+);
+
 -- The agent whom the rules gave a lead last: another one in crm.leads was set by a person.
 CREATE TABLE IF NOT EXISTS pipeline.given_agents (
     lead_id VARCHAR PRIMARY KEY,

@@ -3,7 +3,8 @@
 All run in one transaction over these relations:
 
 * ``incoming``: observations to load, columns of :class:`pf_pipeline.leads.schema.Observation`;
-* ``known_properties``, ``known_agents``: the reference data, properties with ``reference_key``.
+* ``known_properties``, ``known_agents``, ``known_portal_users``, ``known_portal_listings``: the
+  reference data, see :class:`pf_pipeline.leads.assignment.ReferenceData`.
 """
 
 from pf_pipeline.leads.assignment import ASSIGNMENT_RULES, MERGE_AND_ASSIGN
@@ -63,11 +64,18 @@ GROUP BY lead_id
 """
 """Which leads this load says more of than that they still are what they were."""
 
+REFERENCE_DATA = """
+properties AS (SELECT * FROM known_properties),
+agents AS (SELECT * FROM known_agents),
+portal_users AS (SELECT * FROM known_portal_users),
+portal_listings AS (SELECT * FROM known_portal_listings)
+"""
+"""The reference data under the names by which the assignment rules know it."""
+
 ASSIGN = f"""
 CREATE OR REPLACE TEMP TABLE assigned AS
 WITH
-properties AS (SELECT * FROM known_properties),
-agents AS (SELECT * FROM known_agents)
+{REFERENCE_DATA}
 SELECT * FROM ({MERGE_AND_ASSIGN})
 """
 
@@ -133,6 +141,8 @@ known_since AS (
         (news.renewed OR kept.lead_id IS NULL)
         AND CASE coalesce(kept.assignment_rule, assigned.assignment_rule)
             WHEN 'listing_reference'
+                THEN observations.listing_reference = assigned.listing_reference
+            WHEN 'portal_listing'
                 THEN observations.listing_reference = assigned.listing_reference
             WHEN 'portal_agent'
                 THEN
@@ -317,9 +327,7 @@ USING (
         )
     ),
 
-    properties AS (SELECT * FROM known_properties),
-
-    agents AS (SELECT * FROM known_agents),
+    {REFERENCE_DATA},
 
     changes AS (
         SELECT lead_id, 'status' AS kind, status AS value, state, first_observed_at AS occurred_at
@@ -471,9 +479,7 @@ leads AS (
     WHERE stored.agent_id IS NULL AND NOT {BY_A_PERSON}
 ),
 
-properties AS (SELECT * FROM known_properties),
-
-agents AS (SELECT * FROM known_agents)
+{REFERENCE_DATA}
 
 SELECT lead_id, property_ref, agent_id, assignment_rule, assignment_reason
 FROM ({ASSIGNMENT_RULES})

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pf_pipeline.crm import statements
 from pf_pipeline.crm.connection import open_database
+from pf_pipeline.leads.assignment import ReferenceData
 from pf_pipeline.leads.frames import frame_of, table_of
 from pf_pipeline.leads.references import normalise_references
 
@@ -92,13 +93,30 @@ class Warehouse:
             """
         )
 
+    def reference_data(self) -> ReferenceData:
+        """What the assignment rules decide by, as the CRM holds it."""
+        return ReferenceData(
+            self.properties()[["internal_ref", "reference_key", "agent_id"]],
+            self.agents(),
+            self.query("SELECT * FROM pipeline.portal_users"),
+            self.query("SELECT * FROM pipeline.portal_listings"),
+        )
+
     def replace_properties(self, frame: pd.DataFrame) -> bool:
         """Put other listings in the place of all; says whether anything changed."""
-        return self._replace("properties", frame)
+        return self._replace("crm.properties", frame)
 
     def replace_agents(self, frame: pd.DataFrame) -> bool:
         """Put other people in the place of all; says whether anything changed."""
-        return self._replace("agents", frame)
+        return self._replace("crm.agents", frame)
+
+    def replace_portal_users(self, frame: pd.DataFrame) -> bool:
+        """Put other people of the portal in the place of all; says whether anything changed."""
+        return self._replace("pipeline.portal_users", frame)
+
+    def replace_portal_listings(self, frame: pd.DataFrame) -> bool:
+        """Put other listings of the portal in the place of all; says whether anything changed."""
+        return self._replace("pipeline.portal_listings", frame)
 
     def load_leads(
         self, observations: pd.DataFrame, rejected: pd.DataFrame, *, days: Sequence[str]
@@ -117,7 +135,7 @@ class Warehouse:
         with self._transaction(
             incoming=table_of(_distinct(observations)),
             rejected=table_of(rejected),
-            **self._reference_data(),
+            **self._reference_relations(),
         ) as connection:
             connection.execute(statements.SEEN_BEFORE)
             connection.execute(statements.KEEP_OBSERVATIONS)
@@ -151,7 +169,7 @@ class Warehouse:
         Returns:
             How many leads got an agent.
         """
-        with self._transaction(**self._reference_data()) as connection:
+        with self._transaction(**self._reference_relations()) as connection:
             connection.execute(statements.RETRY_UNASSIGNED)
             connection.execute(statements.UPDATE_RETRIED, {"now": now})
             connection.execute(statements.KEEP_RETRIED_AGENTS)
@@ -197,22 +215,20 @@ class Warehouse:
         )
         return dict(zip(counts["partition_key"], counts["rejected"].astype("int64"), strict=True))
 
-    def _reference_data(self) -> dict[str, pa.Table]:
+    def _reference_relations(self) -> dict[str, pa.Table]:
         return {
-            "known_properties": table_of(
-                self.properties()[["internal_ref", "reference_key", "agent_id"]]
-            ),
-            "known_agents": table_of(self.agents()),
+            f"known_{name}": table_of(frame)
+            for name, frame in self.reference_data().relations().items()
         }
 
     def _replace(self, table: str, frame: pd.DataFrame) -> bool:
         """Replace a reference table, columns and rows, unless it holds just that already."""
-        stored = self.query(f"SELECT * FROM crm.{table}")  # noqa: S608 - a name of our own
+        stored = self.query(f"SELECT * FROM {table}")  # noqa: S608 - a name of our own
         if stored.astype("str").equals(frame.astype("str")):
             return False
         with self._transaction(replacement=table_of(frame)) as connection:
             connection.execute(
-                f"CREATE OR REPLACE TABLE crm.{table} AS SELECT * FROM replacement"  # noqa: S608
+                f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM replacement"  # noqa: S608
             )
         return True
 

@@ -4,12 +4,14 @@ The rules themselves are ``assignment.sql``, which the CRM runs over its own tab
 over frames, for the staged files.
 """
 
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 import pandas as pd
 
 from pf_pipeline.leads.frames import select
 from pf_pipeline.leads.merging import MERGE_LAW
+from pf_pipeline.leads.portal_directory import read_listings, read_users
 
 ASSIGNMENT_RULES = files(__package__).joinpath("assignment.sql").read_text(encoding="utf-8")
 
@@ -17,37 +19,59 @@ MERGE_AND_ASSIGN = f"""
 WITH leads AS (SELECT * FROM ({MERGE_LAW}))
 SELECT * FROM ({ASSIGNMENT_RULES})
 """
-"""Leads with their agents from the relations ``observations``, ``properties``, ``agents``."""
+"""Leads with their agents from the relations ``observations`` and :class:`ReferenceData`."""
 
 
-def assign_leads(
-    leads: pd.DataFrame, properties: pd.DataFrame, agents: pd.DataFrame
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class ReferenceData:
+    """What the assignment rules decide by.
+
+    Attributes:
+        properties: The CRM's listings: ``internal_ref``, ``reference_key``, ``agent_id``.
+        agents: The CRM's people: ``agent_id``, ``email``, ``portal_user_id``,
+            ``portal_profile_id``, ``active``.
+        portal_users: The portal's people, as
+            :func:`~pf_pipeline.leads.portal_directory.read_users` gives them.
+        portal_listings: The portal's listings, as
+            :func:`~pf_pipeline.leads.portal_directory.read_listings` gives them.
+    """
+
+    properties: pd.DataFrame
+    agents: pd.DataFrame
+    portal_users: pd.DataFrame = field(default_factory=lambda: read_users([]))
+    portal_listings: pd.DataFrame = field(default_factory=lambda: read_listings([]))
+
+    def relations(self) -> dict[str, pd.DataFrame]:
+        """The frames under the names by which the rules know them."""
+        return {
+            "properties": self.properties,
+            "agents": self.agents,
+            "portal_users": self.portal_users,
+            "portal_listings": self.portal_listings,
+        }
+
+
+def assign_leads(leads: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
     """Give every lead its agent.
 
     Args:
         leads: One row a lead: ``listing_reference``, ``reference_key``, ``portal_agent_id``,
             ``portal_agent_kind``, and whatever else.
-        properties: The CRM's listings: ``internal_ref``, ``reference_key``, ``agent_id``.
-        agents: The CRM's people: ``agent_id``, ``portal_user_id``, ``portal_profile_id``,
-            ``active``.
+        reference: What the rules decide by.
 
     Returns:
         The leads with ``property_ref``, ``agent_id``, ``assignment_rule`` and
         ``assignment_reason``.
     """
-    return select(ASSIGNMENT_RULES, leads=leads, properties=properties, agents=agents)
+    return select(ASSIGNMENT_RULES, leads=leads, **reference.relations())
 
 
-def merge_and_assign(
-    observations: pd.DataFrame, properties: pd.DataFrame, agents: pd.DataFrame
-) -> pd.DataFrame:
+def merge_and_assign(observations: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
     """Make one lead of its observations by the merge law, and give it its agent.
 
     Args:
         observations: Columns of :class:`~pf_pipeline.leads.schema.Observation`.
-        properties: As for :func:`assign_leads`.
-        agents: As for :func:`assign_leads`.
+        reference: What the rules decide by.
 
     Returns:
         One row a lead, ordered by creation and id.
@@ -55,6 +79,5 @@ def merge_and_assign(
     return select(
         f"SELECT * FROM ({MERGE_AND_ASSIGN}) ORDER BY created_at, lead_id",
         observations=observations.drop(columns="times_observed"),
-        properties=properties,
-        agents=agents,
+        **reference.relations(),
     )

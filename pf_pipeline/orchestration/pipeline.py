@@ -176,11 +176,11 @@ class Pipeline:
     def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
         """Merge each day's observations, give every lead its agent, and stage the result."""
         with self.crm() as crm:
-            properties, agents = crm.properties(), crm.agents()
+            reference = crm.reference_data()
         assigned = {}
         for day in days:
             observations = self.archive.observations.read(day)
-            assigned[day] = merge_and_assign(observations, properties, agents)
+            assigned[day] = merge_and_assign(observations, reference)
             self.archive.assigned.write(day, assigned[day])
             self.watcher.day_finished("assigned", day)
         return assigned

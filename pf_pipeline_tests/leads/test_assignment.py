@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pf_pipeline.leads.assignment import assign_leads, merge_and_assign
+from pf_pipeline.leads.assignment import ReferenceData, assign_leads, merge_and_assign
 from pf_pipeline.leads.frames import table_of
 from pf_pipeline.leads.merging import merge_observations
 from pf_pipeline.leads.references import normalise_reference
@@ -52,13 +52,34 @@ def an_agent(
     *,
     user: str | None = None,
     profile: str | None = None,
+    email: str | None = None,
     active: bool | None = True,
 ) -> Row:
     return {
         "agent_id": agent_id,
+        "email": email,
         "portal_user_id": user,
         "portal_profile_id": profile,
         "active": active,
+    }
+
+
+def a_portal_user(
+    user: str, profile: str | None = None, *, email: str | None = None, other: str | None = None
+) -> Row:
+    return {
+        "portal_user_id": user,
+        "portal_profile_id": profile,
+        "email": email,
+        "profile_email": other,
+    }
+
+
+def a_portal_listing(reference: str, profile: str | None) -> Row:
+    return {
+        "reference": reference,
+        "reference_key": normalise_reference(reference) or None,
+        "portal_profile_id": profile,
     }
 
 
@@ -72,15 +93,35 @@ def properties_frame(properties: Iterable[Row]) -> pd.DataFrame:
 
 def agents_frame(agents: Iterable[Row]) -> pd.DataFrame:
     rows = list(agents)
-    frame = texts_frame(list(an_agent(""))[:3], rows)
+    frame = texts_frame(list(an_agent(""))[:4], rows)
     return frame.assign(active=pd.array([row["active"] for row in rows], dtype="boolean"))
 
 
+def reference_data(
+    properties: Iterable[Row] = (),
+    agents: Iterable[Row] = (),
+    users: Iterable[Row] = (),
+    listings: Iterable[Row] = (),
+) -> ReferenceData:
+    return ReferenceData(
+        properties_frame(properties),
+        agents_frame(agents),
+        texts_frame(list(a_portal_user("")), users),
+        texts_frame(list(a_portal_listing("", "")), listings),
+    )
+
+
 def assigned(
-    lead: Row, *, properties: Iterable[Row] = (), agents: Iterable[Row] = ()
+    lead: Row,
+    *,
+    properties: Iterable[Row] = (),
+    agents: Iterable[Row] = (),
+    users: Iterable[Row] = (),
+    listings: Iterable[Row] = (),
 ) -> tuple[str, str | None, str | None, str]:
     """Rule, agent, property and reason of a single lead."""
-    frame = assign_leads(leads_frame([lead]), properties_frame(properties), agents_frame(agents))
+    reference = reference_data(properties, agents, users, listings)
+    frame = assign_leads(leads_frame([lead]), reference)
     (row,) = rows_of(frame)
     return (
         row["assignment_rule"],
@@ -99,13 +140,21 @@ class Assignment(NamedTuple):
     property_ref: str | None
 
 
-def by_hand(lead: Row, properties: list[Row], agents: list[Row]) -> Assignment:
+def by_hand(
+    lead: Row, properties: list[Row], agents: list[Row], users: list[Row], listings: list[Row]
+) -> Assignment:
     owners, property_ref = owners_by_hand(lead, properties)
     if is_one_active(owners, agents):
         return Assignment("listing_reference", owners.pop(), property_ref)
-    holders = holders_by_hand(lead, agents)
-    if is_one_active(holders, agents):
-        return Assignment("portal_agent", holders.pop(), property_ref)
+    if lead["portal_agent_id"] is not None:
+        holders = holders_by_hand(lead["portal_agent_kind"], lead["portal_agent_id"], agents, users)
+        if is_one_active(holders, agents):
+            return Assignment("portal_agent", holders.pop(), property_ref)
+    profiles = profiles_by_hand(lead, listings)
+    if len(profiles) == 1:
+        holders = holders_by_hand("profile", profiles.pop(), agents, users)
+        if is_one_active(holders, agents):
+            return Assignment("portal_listing", holders.pop(), property_ref)
     return Assignment("unassigned", None, property_ref)
 
 
@@ -124,12 +173,34 @@ def owners_by_hand(lead: Row, properties: list[Row]) -> tuple[set[str], str | No
     return set(), None
 
 
-def holders_by_hand(lead: Row, agents: list[Row]) -> set[str]:
-    wanted, kind = lead["portal_agent_id"], lead["portal_agent_kind"]
-    if wanted is None:
-        return set()
-    ids = (row["agent_id"] for row in agents if row[f"portal_{kind}_id"] == wanted)
-    return {agent_id for agent_id in ids if agent_id is not None}
+def holders_by_hand(kind: str, wanted: str, agents: list[Row], users: list[Row]) -> set[str]:
+    """Whom the CRM knows by the id; else by the user's other id; else by the user's emails."""
+
+    def known_by(column: str, values: set[str | None]) -> set[str]:
+        values = values - {None}
+        found = {row["agent_id"] for row in agents if row[column] in values}
+        return {agent_id for agent_id in found if agent_id is not None}
+
+    meant = [user for user in users if user[f"portal_{kind}_id"] == wanted]
+    other = "portal_profile_id" if kind == "user" else "portal_user_id"
+    emails = {user[column] for user in meant for column in ("email", "profile_email")}
+    return (
+        known_by(f"portal_{kind}_id", {wanted})
+        or known_by(other, {user[other] for user in meant})
+        or known_by("email", emails)
+    )
+
+
+def profiles_by_hand(lead: Row, listings: list[Row]) -> set[str]:
+    for column, wanted in (
+        ("reference", lead["listing_reference"]),
+        ("reference_key", lead["reference_key"]),
+    ):
+        matches = [row for row in listings if wanted is not None and row[column] == wanted]
+        if matches:
+            found = {row["portal_profile_id"] for row in matches}
+            return {profile for profile in found if profile is not None}
+    return set()
 
 
 def is_one_active(candidates: set[str], agents: list[Row]) -> bool:
@@ -142,6 +213,7 @@ def is_one_active(candidates: set[str], agents: list[Row]) -> bool:
 REFERENCES = ["APT-1", "apt-1", " Apt - 1", "APT-2", "VILLA 7", "villa7", "\u200b"]
 AGENTS = ["A1", "A2", "A3"]
 PORTAL_IDS = ["7", "8", "9"]
+EMAILS = ["a@brokerage.example", "b@brokerage.example"]
 
 leads_lists = st.lists(
     st.builds(
@@ -167,23 +239,53 @@ agents_lists = st.lists(
         st.sampled_from([None, *AGENTS]),
         user=st.sampled_from([None, *PORTAL_IDS]),
         profile=st.sampled_from([None, *PORTAL_IDS]),
+        email=st.sampled_from([None, *EMAILS]),
         active=st.sampled_from([True, True, False, None]),
     ),
     max_size=6,
 )
 
 
-@given(leads_lists, properties_lists, agents_lists)
-@settings(with_database, max_examples=100)
+users_lists = st.lists(
+    st.builds(
+        a_portal_user,
+        st.sampled_from(PORTAL_IDS),
+        st.sampled_from([None, *PORTAL_IDS]),
+        email=st.sampled_from([None, *EMAILS]),
+        other=st.sampled_from([None, *EMAILS]),
+    ),
+    max_size=4,
+    unique_by=lambda user: user["portal_user_id"],
+)
+listings_lists = st.lists(
+    st.builds(
+        a_portal_listing,
+        st.sampled_from([*REFERENCES, "GONE-1"]),
+        st.sampled_from([None, *PORTAL_IDS]),
+    ),
+    max_size=4,
+)
+
+
+@given(leads_lists, properties_lists, agents_lists, users_lists, listings_lists)
+@settings(with_database, max_examples=150)
 def test_agents_are_what_the_rules_say(
-    leads: list[Row], properties: list[Row], agents: list[Row]
+    leads: list[Row],
+    properties: list[Row],
+    agents: list[Row],
+    users: list[Row],
+    listings: list[Row],
 ) -> None:
     numbered = [lead | {"lead_id": f"lead_{n}"} for n, lead in enumerate(leads)]
-    frame = assign_leads(leads_frame(numbered), properties_frame(properties), agents_frame(agents))
+    reference = reference_data(properties, agents, users, listings)
+    frame = assign_leads(leads_frame(numbered), reference)
     assert {
         row["lead_id"]: (row["assignment_rule"], row["agent_id"], row["property_ref"])
         for row in rows_of(frame)
-    } == {lead["lead_id"]: tuple(by_hand(lead, properties, agents)) for lead in numbered}
+    } == {
+        lead["lead_id"]: tuple(by_hand(lead, properties, agents, users, listings))
+        for lead in numbered
+    }
 
 
 @given(leads_lists, properties_lists, agents_lists)
@@ -191,7 +293,7 @@ def test_agents_are_what_the_rules_say(
 def test_every_lead_comes_out_once_and_whole(
     leads: list[Row], properties: list[Row], agents: list[Row]
 ) -> None:
-    frame = assign_leads(leads_frame(leads), properties_frame(properties), agents_frame(agents))
+    frame = assign_leads(leads_frame(leads), reference_data(properties, agents))
     came = [{column: row[column] for column in leads[0]} for row in rows_of(frame)]
     assert sorted(came, key=repr) == sorted(leads, key=repr)
 
@@ -201,7 +303,7 @@ def test_every_lead_comes_out_once_and_whole(
 def test_every_lead_has_a_rule_and_a_reason_and_only_unassigned_ones_no_agent(
     leads: list[Row], properties: list[Row], agents: list[Row]
 ) -> None:
-    frame = assign_leads(leads_frame(leads), properties_frame(properties), agents_frame(agents))
+    frame = assign_leads(leads_frame(leads), reference_data(properties, agents))
     for row in rows_of(frame):
         assert row["assignment_reason"]
         assert (row["agent_id"] is None) == (row["assignment_rule"] == "unassigned")
@@ -215,17 +317,17 @@ def test_the_order_of_properties_and_agents_does_not_matter(
     agents: list[Row],
     random: Random,
 ) -> None:
-    frame = assign_leads(leads_frame(leads), properties_frame(properties), agents_frame(agents))
+    frame = assign_leads(leads_frame(leads), reference_data(properties, agents))
     random.shuffle(properties)
     random.shuffle(agents)
-    other = assign_leads(leads_frame(leads), properties_frame(properties), agents_frame(agents))
+    other = assign_leads(leads_frame(leads), reference_data(properties, agents))
     assert sorted(rows_of(other), key=repr) == sorted(rows_of(frame), key=repr)
 
 
 @given(leads_lists, properties_lists)
 @with_database
 def test_the_guides_own_query_agrees_lead_by_lead(leads: list[Row], properties: list[Row]) -> None:
-    frame = assign_leads(leads_frame(leads), properties_frame(properties), agents_frame([]))
+    frame = assign_leads(leads_frame(leads), reference_data(properties, []))
     with duckdb.connect() as connection:
         connection.register("properties", table_of(properties_frame(properties)))
         for row in rows_of(frame):
@@ -380,10 +482,12 @@ def test_merging_and_assigning_at_once_is_assigning_what_was_merged() -> None:
     ]
     seen = [sighting(record, at=after(n)) for n, record in enumerate(records)]
     observations = observed(*seen).observations
-    properties = properties_frame([a_property("APT-DOWNTOWN-101", "A1")])
-    agents = agents_frame([an_agent("A1"), an_agent("A2", user="9", profile="77001")])
-    at_once = rows_of(merge_and_assign(observations, properties, agents))
-    one_by_one = assign_leads(merge_observations(observations), properties, agents)
+    reference = reference_data(
+        [a_property("APT-DOWNTOWN-101", "A1")],
+        [an_agent("A1"), an_agent("A2", user="9", profile="77001")],
+    )
+    at_once = rows_of(merge_and_assign(observations, reference))
+    one_by_one = assign_leads(merge_observations(observations), reference)
     assert at_once == sorted(
         rows_of(one_by_one), key=lambda row: (row["created_at"], row["lead_id"])
     )
@@ -391,9 +495,91 @@ def test_merging_and_assigning_at_once_is_assigning_what_was_merged() -> None:
 
 
 def test_no_leads_give_no_rows_and_the_same_types() -> None:
-    properties, agents = properties_frame([]), agents_frame([])
+    reference = reference_data([], [])
     some = observations_of(guide_lead())
     assert (
-        merge_and_assign(some.iloc[:0], properties, agents).dtypes.to_dict()
-        == merge_and_assign(some, properties, agents).dtypes.to_dict()
+        merge_and_assign(some.iloc[:0], reference).dtypes.to_dict()
+        == merge_and_assign(some, reference).dtypes.to_dict()
     )
+
+
+# ---- what the portal itself knows
+
+
+def test_a_profile_finds_its_agent_by_the_portals_user_id() -> None:
+    rule, agent_id, _, reason = assigned(
+        a_lead(portal_id="40217", kind="profile"),
+        agents=[an_agent("A1", user="1234")],
+        users=[a_portal_user("1234", "40217")],
+    )
+    assert (rule, agent_id) == ("portal_agent", "A1")
+    assert reason == "is the portal's agent of the lead; the lead names no listing"
+
+
+def test_an_agent_without_portal_ids_is_found_by_email_whatever_its_case() -> None:
+    rule, agent_id, _, reason = assigned(
+        a_lead(portal_id="40217", kind="profile"),
+        agents=[an_agent("A1", email=" Sarah@Brokerage.example ")],
+        users=[a_portal_user("1234", "40217", other="sarah@brokerage.example")],
+    )
+    assert (rule, agent_id) == ("portal_agent", "A1")
+    assert reason == "is the portal's agent of the lead, by email; the lead names no listing"
+
+
+def test_an_id_outranks_an_email() -> None:
+    _, agent_id, _, _ = assigned(
+        a_lead(portal_id="40217", kind="profile"),
+        agents=[an_agent("A1", email="s@b.example"), an_agent("A2", profile="40217")],
+        users=[a_portal_user("1234", "40217", email="s@b.example")],
+    )
+    assert agent_id == "A2"
+
+
+def test_an_email_that_two_agents_share_decides_nothing() -> None:
+    rule, _, _, reason = assigned(
+        a_lead(portal_id="40217", kind="profile"),
+        agents=[an_agent("A1", email="desk@b.example"), an_agent("A2", email="desk@b.example")],
+        users=[a_portal_user("1234", "40217", email="desk@b.example")],
+    )
+    assert rule == "unassigned"
+    assert reason.endswith("several agents have the portal profile id 40217")
+
+
+def test_the_portals_owner_of_a_reference_gets_what_nobody_else_does() -> None:
+    rule, agent_id, property_ref, reason = assigned(
+        a_lead("gone-1 "),
+        agents=[an_agent("A1", profile="40217")],
+        listings=[a_portal_listing("GONE-1", "40217")],
+    )
+    assert (rule, agent_id, property_ref) == ("portal_listing", "A1", None)
+    assert reason == (
+        "is the portal's owner of gone-1 ; no property has the reference gone-1 ; "
+        "the portal names no agent"
+    )
+
+
+@pytest.mark.parametrize(
+    ("agents", "listings", "words"),
+    [
+        ([], [("OTHER-1", "7")], "the portal does not list it either"),
+        ([], [("GONE-1", "7")], "no agent is the portal's owner of it"),
+        ([], [("GONE-1", None)], "no agent is the portal's owner of it"),
+        ([], [("GONE-1", "7"), ("GONE-1", "8")], "the portal lists it for several agents"),
+        (
+            [("A1", True), ("A2", True)],
+            [("GONE-1", "7")],
+            "several agents are the portal's owner of it",
+        ),
+        ([("A1", False)], [("GONE-1", "7")], "the portal's owner A1 of it is inactive"),
+    ],
+)
+def test_why_the_portals_owner_gets_nothing(
+    agents: list[tuple[str, bool]], listings: list[tuple[str, str | None]], words: str
+) -> None:
+    rule, agent_id, _, reason = assigned(
+        a_lead("GONE-1"),
+        agents=[an_agent(agent_id, profile="7", active=active) for agent_id, active in agents],
+        listings=[a_portal_listing(*listing) for listing in listings],
+    )
+    assert (rule, agent_id) == ("unassigned", None)
+    assert reason.endswith(f"; {words}")
