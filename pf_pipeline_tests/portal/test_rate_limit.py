@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pf_pipeline.portal import PermanentPortalError, RequestBudget
+from pf_pipeline.portal.stopping import Stop
 
 PERIOD = 0.8
 # An instant is noted after the budget let go, on a busy machine noticeably after: what was a
@@ -34,7 +35,7 @@ def most_in_any_window(instants: list[float], seconds: float) -> int:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that budgets wanted to wait; nothing does."""
     waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(Stop, "pause", lambda _, seconds: waited.append(seconds))
     return waited
 
 
