@@ -172,8 +172,8 @@ class PortalClient:
 
         def fetch(number: int) -> LeadsPage:
             paging = {"page": str(number), "perPage": str(ENTRIES_PER_PAGE)}
-            query = partial(dict, {**(params or {}), **paging})
-            question = _Question(path, query, name, ENTRIES_PER_PAGE)
+            query = {**(params or {}), **paging}
+            question = _Question(path, lambda: query, name, ENTRIES_PER_PAGE)
             return self._page(question, number, stop)
 
         walk = LeadsWalk(fetch, parallel=self._parallel, stop=stop)

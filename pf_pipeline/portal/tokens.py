@@ -159,8 +159,9 @@ class MintedToken:
         with cache.held():
             cached = cache.read()
             if cached is not None and _SENDABLE.fullmatch(cached.token):
-                lifetime = min(cached.lifetime, _LONGEST_LIFE * _USED_SHARE)
-                return self._keep(cached.token, self._clock() - cached.age, lifetime)
+                usable = min(cached.lifetime, _LONGEST_LIFE * _USED_SHARE)
+                if cached.age < usable:
+                    return self._keep(cached.token, self._clock() - cached.age, usable)
             token = self._mint()
             age = self._clock() - self._asked_at
             cache.write(token, age=age, lifetime=self._renew_at - self._asked_at)

@@ -35,6 +35,7 @@ def make_client(portal: ScriptedPortal, waits: list[float]) -> Iterator[MakeClie
         dialect: Dialect = "guide",
         timeout_seconds: float = 5.0,
         attempts: int = 3,
+        parallel: int = 1,
         now: Callable[[], datetime] = utc_now,
     ) -> PortalClient:
         client = PortalClient(
@@ -43,7 +44,7 @@ def make_client(portal: ScriptedPortal, waits: list[float]) -> Iterator[MakeClie
             dialect=dialect,
             timeout_seconds=timeout_seconds,
             attempts=attempts,
-            parallel=2,
+            parallel=parallel,
             clock=now,
             sleep=waits.append,
         )
