@@ -10,21 +10,14 @@ itself (2,000 pages at 650 a minute take three minutes).
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-import requests
-
 from bench.machine import Cost, describe_machine, measure
+from bench.sandbox import DAYS, FIRST, LAST, LEADS_PER_DAY, TOKEN, sandbox
 
-FIRST, DAYS, LEADS_PER_DAY = date(2026, 1, 1), 30, 3_334
-LAST = FIRST + timedelta(days=DAYS - 1)
 DAY_WITHOUT_LEADS = LAST + timedelta(days=1)
 PORT = 8649
 PROJECT = Path(__file__).parents[1]
@@ -32,7 +25,7 @@ PROJECT = Path(__file__).parents[1]
 
 def main(runs: int = 3) -> None:
     """Print seconds, CPU seconds and peak memory: medians, and the start-up beside them."""
-    with _sandbox():
+    with sandbox(PORT):
         pairs = [(_backfill(FIRST, LAST), _backfill(DAY_WITHOUT_LEADS)) for _ in range(runs)]
     print(f"\nBackfill of {DAYS} days, {DAYS * LEADS_PER_DAY:,} leads, medians of {runs} runs")
     print(f"{'':28}{'seconds':>9}{'CPU s':>9}{'peak MB':>9}")
@@ -57,46 +50,12 @@ def _backfill(first: date, last: date | None = None) -> Cost:
             {
                 "PF_DATA_DIR": data_dir,
                 "PF_API_BASE_URL": f"http://127.0.0.1:{PORT}",
-                "PF_API_TOKEN": "sandbox-token",
+                "PF_API_TOKEN": TOKEN,
                 "PF_REQUESTS_PER_MINUTE": "1000000",
                 "PF_PROPERTIES": str(PROJECT / "data/reference/properties.csv"),
                 "PF_AGENTS": str(PROJECT / "data/reference/agents.csv"),
             },
         )
-
-
-@contextmanager
-def _sandbox() -> Iterator[None]:
-    span = ["--from", FIRST.isoformat(), "--to", LAST.isoformat()]
-    command = [sys.executable, "-m", "pf_pipeline.cli", "sandbox", "--port", str(PORT), *span]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--leads-per-day", str(LEADS_PER_DAY)], stdout=subprocess.DEVNULL
-    )
-    try:
-        _wait_until_warm()
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_until_warm() -> None:
-    """Wait until the sandbox answers, and has invented its leads."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            requests.get(
-                f"http://127.0.0.1:{PORT}/v1/leads",
-                params={"since": "2025-12-31T00:00:00Z"},
-                headers={"Authorization": "Bearer sandbox-token"},
-                timeout=60,
-            ).raise_for_status()
-        except requests.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 if __name__ == "__main__":

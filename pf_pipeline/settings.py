@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         PORTAL_REQUESTS_PER_MINUTE,
         description="The request budget of this machine; above 650 only for a sandbox on it.",
     )
+    parallel_requests: Annotated[int, Field(ge=1, le=32)] = Field(
+        8, description="How many pages of one sweep are fetched at the same time."
+    )
     lock_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
         60.0, description="How long to wait for another process that writes to the CRM."
     )

@@ -6,7 +6,7 @@ same of the same archive.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,7 +22,7 @@ from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_pr
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
 from pf_pipeline.orchestration.origin import check_origin, check_own_people, note_origin
-from pf_pipeline.portal import LeadsPage, PortalClient, connect
+from pf_pipeline.portal import LeadsPage, PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
 LEADS_PER_LOAD = 20_000
@@ -108,6 +108,7 @@ class Pipeline:
             requests_per_minute=settings.requests_per_minute,
             timeout_seconds=settings.request_timeout_seconds,
             attempts=settings.request_attempts,
+            parallel=settings.parallel_requests,
             clock=self.now,
         )
 
@@ -142,7 +143,7 @@ class Pipeline:
             end=min(day_start(days[-1]) + timedelta(days=1), self.now()),
         )
         return self.archive.raw_leads.store_pass(
-            self._told(portal.lead_pages(window.start, window.end)),
+            self._told(portal.walk(window.start, window.end)),
             days,
             window,
             base_url=self.settings.api_base_url,
@@ -150,7 +151,7 @@ class Pipeline:
             now=self.now,
         )
 
-    def _told(self, pages: Iterator[LeadsPage]) -> Iterator[LeadsPage]:
+    def _told(self, pages: Iterable[LeadsPage]) -> Iterator[LeadsPage]:
         for page in pages:
             note_origin(self.settings)
             self.watcher.page_arrived(page)
@@ -309,10 +310,10 @@ def consecutive_runs(days: Sequence[date]) -> list[list[date]]:
 
 
 def _machine_state(base_url: str) -> Path:
-    """Where all runs of this machine, whatever their data folder, share a request budget."""
+    """Where all runs of this machine, whatever their data folder, share budget and token."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
     address = urlsplit(base_url).netloc.replace(":", "_")
-    return Path(tempfile.gettempdir()) / f"pf-pipeline-{user}" / address
+    return private_folder(Path(tempfile.gettempdir()) / f"pf-pipeline-{user}") / address
 
 
 def _revealed(secret: object) -> str | None:

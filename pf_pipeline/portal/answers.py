@@ -24,6 +24,7 @@ _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}  # refusal
 
 _LONGEST_QUOTE = 200
 _LONGEST_DETAIL = 1000  # bounds the search for what is personal
+_LONGEST_INTEGER = 40  # digits; Python refuses to read thousands of them
 _PERSONAL = re.compile(r"\S+@\S+|\+?\d[\d ()-]{5,}\d")  # e-mail addresses and phone numbers
 
 
@@ -67,13 +68,13 @@ def _failure(answer: Answer, quote: str) -> PortalError:
 
 
 def read_json(answer: Answer) -> object:
-    """The parsed body of a success.
+    """The parsed body of a success; a number with too many digits becomes a text.
 
     Raises:
         PortalDataError: The body is a page, is of another type, or is not JSON.
     """
     try:
-        payload: object = json.loads(answer.body)
+        payload: object = json.loads(answer.body, parse_int=_whole_number)
     except (ValueError, RecursionError):
         readable = False
     else:
@@ -96,17 +97,21 @@ def read_json(answer: Answer) -> object:
     return payload
 
 
-def lead_records(answer: Answer, payload: object) -> list[object]:
-    """The list under ``data``, the same in both dialects; its items are not looked at.
+def _whole_number(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else digits
+
+
+def listed_records(answer: Answer, payload: object, name: str) -> list[object]:
+    """The list under a name, ``data`` for leads in both dialects; its items are not looked at.
 
     Raises:
         PortalDataError: There is no such list.
     """
-    records = payload.get("data") if isinstance(payload, dict) else None
+    records = payload.get(name) if isinstance(payload, dict) else None
     if not isinstance(records, list):
         raise PortalDataError(
-            f"{answer.where} sent JSON without a list of leads under 'data', so nothing was read: "
-            "check PF_API_BASE_URL, or try again later."
+            f"{answer.where} sent JSON without a list of records under '{name}', so nothing was "
+            "read: check PF_API_BASE_URL, or try again later."
         )
     return records
 

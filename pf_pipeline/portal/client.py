@@ -1,51 +1,60 @@
-"""The client of the leads API: pages of leads, and JSON of any other endpoint.
+"""The client of the leads API: leads, users and listings, page by page.
 
-It puts the room's pieces together and decides what a refused token means. What the leads hold is
-not looked at here: records are handed on as they came.
+It decides what a refused token means, and what a page that lacks records means. What the records
+hold is not looked at here: they are handed on as they came.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Self
 
-from pf_pipeline.portal.answers import lead_records, read_json, refuse_failure
-from pf_pipeline.portal.dialects import LEADS_PATH, Dialect, leads_query
-from pf_pipeline.portal.errors import PermanentPortalError, PortalDataError, PortalSettingsError
-from pf_pipeline.portal.pagination import Pagination, read_pagination
-from pf_pipeline.portal.rate_limit import REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE, RequestBudget
+from pf_pipeline.portal.answers import listed_records, read_json, refuse_failure
+from pf_pipeline.portal.dialects import LEADS_PATH, PER_PAGE, Dialect, clamped_start, leads_query
+from pf_pipeline.portal.errors import PermanentPortalError, PortalDataError
+from pf_pipeline.portal.pages import LeadsPage
+from pf_pipeline.portal.pagination import read_pagination
+from pf_pipeline.portal.rate_limit import RequestBudget
 from pf_pipeline.portal.retries import Retries
-from pf_pipeline.portal.tokens import MintedToken, StaticToken, TokenSource
-from pf_pipeline.portal.transport import Answer, Query, Transport, host_of, utc_now
+from pf_pipeline.portal.stopping import Stop
+from pf_pipeline.portal.tokens import TokenSource
+from pf_pipeline.portal.transport import Answer, Query, Transport, utc_now
+from pf_pipeline.portal.walk import KnownPage, LeadsWalk, WalkOutcome
 
-_MOST_PAGES = 10_000  # half a million leads in one search: a portal that never ends a walk
+MOST_IDS = 50
+"""Lead ids in one request: as many as a page has room for."""
+
+ENTRIES_PER_PAGE = 100
+"""Users or listings a page: the most that is allowed (contract: other endpoints)."""
+
+_ASKED_AGAIN = 2  # how often a page is asked for again because records are missing
 
 
 @dataclass(frozen=True, slots=True)
-class LeadsPage:
-    """One page of leads, as received and parsed.
+class _Question:
+    """What is asked for, anew for each attempt, and where the answer has its records."""
+
+    path: str
+    query: Callable[[], Query]
+    name: str = "data"
+    per_page: int = PER_PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """All records of an endpoint other than leads.
 
     Attributes:
-        number: The page that was asked for, from 1.
-        body: Exactly as received, after content-decoding.
-        requested_at: When the request was sent, UTC: the page is at least this fresh.
-        records: The items under ``data``; each may be any JSON value.
-        pagination: What the page says about its place in the whole.
+        records: Each once, in the order of the pages.
+        bodies: The pages exactly as received.
+        outcome: Whether these are all.
     """
 
-    number: int
-    body: bytes = field(repr=False)  # leads are personal data: not for logs
-    requested_at: datetime
     records: list[object] = field(repr=False)
-    pagination: Pagination
-
-    @property
-    def total(self) -> int | None:
-        """How many leads the portal says there are on all pages together."""
-        return self.pagination.total
+    bodies: list[bytes] = field(repr=False)
+    outcome: WalkOutcome
 
 
 class PortalClient:
@@ -54,7 +63,7 @@ class PortalClient:
     Failures that may pass are tried again, with back-off, before they are raised.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         base_url: str,
         token_source: TokenSource,
@@ -63,8 +72,9 @@ class PortalClient:
         budget: RequestBudget | None = None,
         timeout_seconds: float = 30.0,
         attempts: int = 6,
+        parallel: int = 8,
         clock: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         """Prepare the client; nothing is sent yet.
 
@@ -75,15 +85,24 @@ class PortalClient:
             budget: The request budget; closed with the client. None does not limit.
             timeout_seconds: How long one answer may take.
             attempts: How often a request is tried in all.
+            parallel: How many pages of a walk are fetched at the same time.
             clock: The time, aware UTC.
-            sleep: Waits that many seconds before another attempt.
+            sleep: Waits that many seconds before another attempt; other than None only in tests.
         """
         self._transport = Transport(
-            base_url, timeout_seconds=timeout_seconds, budget=budget, clock=clock
+            base_url,
+            timeout_seconds=timeout_seconds,
+            budget=budget,
+            connections=parallel,
+            clock=clock,
         )
         self._tokens = token_source
         self._dialect: Dialect = dialect
         self._retries = Retries(attempts, sleep=sleep)
+        self._asked_again = min(_ASKED_AGAIN, attempts - 1)
+        self._parallel = parallel
+        self._clock = clock
+        self._stop = Stop()
 
     def __enter__(self) -> Self:
         return self
@@ -91,52 +110,86 @@ class PortalClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def lead_pages(
-        self, start: datetime, end: datetime, channel: str | None = None
-    ) -> Iterator[LeadsPage]:
-        """Walk all pages of the leads created in ``[start, end)``, one request at a time.
+    def walk(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        channel: str | None = None,
+        known: Sequence[KnownPage] = (),
+    ) -> LeadsWalk:
+        """All pages of the leads created in ``[start, end)``, fetched by several threads.
 
-        Every page that was received is given, an empty one too; the walk ends with it. The
-        portal may add leads from outside the bounds: see ``leads_query``.
+        The portal may add leads from outside the bounds: see ``leads_query``. In atlas a start
+        beyond the portal's horizon is moved: see ``clamped_start``.
 
         Args:
             start: The first instant, aware.
             end: The instant after the last, aware.
             channel: Only this channel, or every channel.
+            known: Pages of the same bounds that an interrupted attempt has stored.
+
+        Raises:
+            ValueError: An instant has no time zone.
+        """
+        first = clamped_start(self._dialect, start, self._clock())
+        stop = Stop(self._stop)
+
+        def fetch(number: int) -> LeadsPage:
+            return self._leads(number, first, end, channel, stop)
+
+        return LeadsWalk(fetch, parallel=self._parallel, known=known, stop=stop)
+
+    def walk_ids(self, lead_ids: Iterable[str]) -> Iterator[LeadsPage]:
+        """The leads of these ids, whenever they were created; only atlas can be asked so.
+
+        One page for up to 50 ids, numbered in the order of the requests. The portal leaves out
+        what it does not know, and may add what was not asked for.
 
         Raises:
             PortalError: A page could not be read; which class says what to do next.
-            ValueError: An instant has no time zone.
         """
-        for number in range(1, _MOST_PAGES + 1):
-            page = self.page(number, start, end, channel)
-            yield page
-            if not page.pagination.has_next:
-                return
-        raise PortalDataError(
-            f"{self._transport.where(LEADS_PATH)} still promises more after {_MOST_PAGES} pages: "
-            "ask for a shorter span of time."
-        )
+        paging = [("page", "1"), ("perPage", str(PER_PAGE))]
+        ids = list(dict.fromkeys(lead_ids))
+        for number, first in enumerate(range(0, len(ids), MOST_IDS), start=1):
+            query = paging + [("id", lead_id) for lead_id in ids[first : first + MOST_IDS]]
+            page = self._page(_Question(LEADS_PATH, partial(tuple, query)), 1, self._stop)
+            yield replace(page, number=number)
+
+    def entries(self, path: str, name: str, params: Mapping[str, str] | None = None) -> Entries:
+        """All pages of an endpoint such as ``/v1/users``, 100 records a page.
+
+        Args:
+            path: The path on the portal, from its first slash.
+            name: Where the records stand in an answer: ``data``, for listings ``results``.
+            params: What else is asked for, such as ``{"draft": "true", "archived": "true"}``.
+
+        Raises:
+            PortalError: A page could not be read; which class says what to do next.
+            ValueError: The path is an address: those inside leads must never be asked for.
+        """
+        stop = Stop(self._stop)
+
+        def fetch(number: int) -> LeadsPage:
+            paging = {"page": str(number), "perPage": str(ENTRIES_PER_PAGE)}
+            query = {**(params or {}), **paging}
+            question = _Question(path, lambda: query, name, ENTRIES_PER_PAGE)
+            return self._page(question, number, stop)
+
+        walk = LeadsWalk(fetch, parallel=self._parallel, stop=stop)
+        pages = list(walk)
+        return Entries(_distinct(pages), [page.body for page in pages], walk.outcome)
 
     def page(
         self, number: int, start: datetime, end: datetime, channel: str | None = None
     ) -> LeadsPage:
-        """One page of the leads created in ``[start, end)``; arguments as in ``lead_pages``.
+        """One page of the leads created in ``[start, end)``; arguments as in ``walk``.
 
         Raises:
             PortalError: The page could not be read; which class says what to do next.
             ValueError: An instant has no time zone.
         """
-        query = leads_query(self._dialect, start, end, number=number, channel=channel)
-
-        def read() -> LeadsPage:
-            answer = self._get(LEADS_PATH, query)
-            payload = read_json(answer)
-            records = lead_records(answer, payload)
-            pagination = read_pagination(payload, asked=number, received=len(records))
-            return LeadsPage(number, answer.body, answer.requested_at, records, pagination)
-
-        return self._retries(read)
+        return self._leads(number, start, end, channel, self._stop)
 
     def sign_in(self) -> None:
         """Have a token ready, as any request would; says early whether key and secret work.
@@ -144,108 +197,80 @@ class PortalClient:
         Raises:
             PortalError: There is none; which class says what to do next.
         """
-        self._retries(self._tokens.bearer)
-
-    def get_json(self, path: str, params: Query | None = None) -> object:
-        """The parsed answer of any other endpoint, such as ``/v1/users``.
-
-        Args:
-            path: The path on the portal, from its first slash.
-            params: The query.
-
-        Raises:
-            PortalError: There is no such answer; which class says what to do next.
-            ValueError: The path is an address: those inside leads must never be asked for.
-        """
-        return self._retries(lambda: read_json(self._get(path, params or ())))
+        self._retries(self._tokens.bearer, self._stop)
 
     def close(self) -> None:
-        """Close connections and budgets; the client cannot be used afterwards."""
+        """End all waits, close connections and budgets; the client cannot be used afterwards."""
+        self._stop.set()
         self._transport.close()
         self._tokens.close()
 
-    def _get(self, path: str, query: Query) -> Answer:
-        """One attempt; a refused token is replaced once, because fresh ones are refused at times.
+    def _leads(
+        self, number: int, start: datetime, end: datetime, channel: str | None, stop: Stop
+    ) -> LeadsPage:
+        def query() -> Query:
+            now = self._clock()
+            return leads_query(self._dialect, start, end, number=number, now=now, channel=channel)
 
-        See the contract, authentication: a second 401 means that the key is revoked or expired.
+        return self._page(_Question(LEADS_PATH, query), number, stop)
+
+    def _page(self, question: _Question, number: int, stop: Stop) -> LeadsPage:
+        """One page, asked for again while it fails or lacks records.
+
+        A page that lacks records every time is given as it is: better some leads, and a walk that
+        says that it is incomplete, than none.
+        """
+        lacking = 0
+
+        def read() -> LeadsPage:
+            nonlocal lacking
+            answer = self._get(question.path, question.query(), stop)
+            payload = read_json(answer)
+            records = listed_records(answer, payload, question.name)
+            pagination = read_pagination(
+                payload, asked=number, received=len(records), per_page=question.per_page
+            )
+            page = LeadsPage(number, answer.body, answer.requested_at, records, pagination)
+            lacking += page.lacks_records
+            if page.lacks_records and lacking <= self._asked_again:
+                raise PortalDataError(
+                    f"{answer.where} sent fewer records on page {number} than its own total "
+                    "promises: try again later."
+                )
+            return page
+
+        return self._retries(read, stop)
+
+    def _get(self, path: str, query: Query, stop: Stop) -> Answer:
+        """One attempt; a refused token is replaced, because fresh ones are refused at times.
+
+        See the contract, authentication: a fresh token may be refused once; the second fresh one
+        that is refused means that the key is revoked or expired. A token that was used for a while
+        may have expired, and says nothing about the key.
         """
         token = self._tokens.bearer()
-        answer = self._transport.get(path, query, token=token)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
+        others = 1 if self._tokens.is_fresh(token) else 2
+        answer = self._transport.get(path, query, token=token, stop=stop)
+        while answer.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.refused(token)
-            refused, token = token, self._tokens.bearer()
-            if token != refused:
-                answer = self._transport.get(path, query, token=token)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            self._tokens.refused(token)
-            raise PermanentPortalError(
-                f"{answer.where} refused the token (HTTP 401): "
-                f"it is wrong, expired or revoked, so renew {self._tokens.settings}."
-            )
+            refused, token = token, self._tokens.bearer() if others else token
+            if token == refused:
+                raise PermanentPortalError(
+                    f"{answer.where} refused the token (HTTP 401): "
+                    f"it is wrong, expired or revoked, so renew {self._tokens.settings}."
+                )
+            others -= 1
+            answer = self._transport.get(path, query, token=token, stop=stop)
         refuse_failure(answer, secrets=(token,))
         return answer
 
 
-def connect(  # noqa: PLR0913
-    base_url: str,
-    *,
-    key: str | None,
-    secret: str | None,
-    token: str | None,
-    dialect: Dialect,
-    state_dir: Path,
-    requests_per_minute: int = REQUESTS_PER_MINUTE,
-    timeout_seconds: float = 30.0,
-    attempts: int = 6,
-    clock: Callable[[], datetime] = utc_now,
-) -> PortalClient:
-    """A client with what the settings give; a ready token wins over key and secret.
-
-    Args:
-        base_url: The portal, without a path.
-        key: The API key, exchanged with its secret for a token.
-        secret: The API key's secret.
-        token: A ready bearer token instead.
-        dialect: Which query parameters are sent.
-        state_dir: The folder of the request budgets, the same for every process of the machine.
-        requests_per_minute: The budget for everything but tokens.
-        timeout_seconds: How long one answer may take.
-        attempts: How often a request is tried in all.
-        clock: The time, aware UTC.
-
-    Raises:
-        PortalSettingsError: There are no credentials.
-        PermanentPortalError: The budgets cannot be opened.
-    """
-    if not token and not (key and secret):
-        raise PortalSettingsError(
-            f"There are no credentials for {host_of(base_url)}: "
-            "set PF_API_TOKEN, or PF_API_KEY and PF_API_SECRET."
-        )
-
-    def budget(kind: str, per_minute: int) -> RequestBudget:
-        # A name for each host: work against a sandbox takes nothing from production.
-        return RequestBudget(
-            state_dir / "request-budget.sqlite", f"{host_of(base_url)} {kind}", per_minute
-        )
-
-    token_source: TokenSource
-    if token:
-        token_source = StaticToken(token)
-    else:
-        token_source = MintedToken(
-            base_url,
-            key or "",
-            secret or "",
-            budget=budget("tokens", TOKENS_PER_MINUTE),
-            timeout_seconds=timeout_seconds,
-        )
-    return PortalClient(
-        base_url,
-        token_source,
-        dialect=dialect,
-        budget=budget("requests", requests_per_minute),
-        timeout_seconds=timeout_seconds,
-        attempts=attempts,
-        clock=clock,
-    )
+def _distinct(pages: Iterable[LeadsPage]) -> list[object]:
+    """Each record once; those without an ``id`` as often as they came."""
+    records: dict[object, object] = {}
+    for page in pages:
+        for position, record in enumerate(page.records):
+            found = record.get("id") if isinstance(record, dict) else None
+            named = isinstance(found, str | int)
+            records[found if named else (page.number, position)] = record
+    return list(records.values())

@@ -35,3 +35,10 @@ class PortalDataError(PortalError):
     An HTML page from a CDN or a truncated body is often gone a moment later, so the client asks
     again a bounded number of times before it raises this.
     """
+
+
+class StoppedError(PortalError):
+    """Nobody waits for the answer any more: the walk that wanted it, or the client, was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("The request was given up, because nobody waits for its answer any more.")

@@ -19,6 +19,7 @@ class Pagination:
         number: The page as the portal numbers it, or as it was asked for when it does not say.
         total: Records over all pages, or None when the portal does not say.
         total_pages: Pages in all, or None when the portal does not say.
+        per_page: Records on a full page: what was asked for, or less when the portal says so.
         has_next: Whether to ask for the page after this one.
         dialect: Whose shape the envelope has, or None when it has neither.
     """
@@ -26,6 +27,7 @@ class Pagination:
     number: int
     total: int | None
     total_pages: int | None
+    per_page: int
     has_next: bool
     dialect: Dialect | None
 
@@ -44,16 +46,18 @@ def read_pagination(
     found = payload.get("pagination") if isinstance(payload, dict) else None
     fields: dict[object, object] = found if isinstance(found, dict) else {}
     number = _count(fields.get("currentPage", fields.get("page")))
+    full = min(per_page, _count(fields.get("perPage")) or per_page)
     return Pagination(
         number=asked if number is None else number,
         total=_count(fields.get("total")),
         total_pages=_count(fields.get("totalPages")),
-        has_next=_has_next(fields, asked, received, per_page),
+        per_page=full,
+        has_next=_has_next(fields, asked, received, full),
         dialect=_dialect(fields),
     )
 
 
-def _has_next(fields: dict[object, object], asked: int, received: int, per_page: int) -> bool:
+def _has_next(fields: dict[object, object], asked: int, received: int, full: int) -> bool:
     if received == 0:
         return False  # however many pages are promised: a walk must come to an end
     next_page = _count(fields.get("nextPage"))
@@ -63,7 +67,7 @@ def _has_next(fields: dict[object, object], asked: int, received: int, per_page:
     if last_page is not None:
         return False
     # The portal does not say: only a full page can have one after it.
-    return received >= min(per_page, _count(fields.get("perPage")) or per_page)
+    return received >= full
 
 
 def _dialect(fields: dict[object, object]) -> Dialect | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from pf_pipeline.portal.errors import PermanentPortalError
+from pf_pipeline.portal.stopping import Stop
 
 REQUESTS_PER_MINUTE = 650
 """Requests a minute for everything but tokens (contract: limits)."""
@@ -63,14 +64,21 @@ class RequestBudget:
         self._limit = per_minute
         self._window = period_seconds * _SAFETY
         self._thread_lock = threading.Lock()
+        self._closed = Stop()
         self._connection = _open(path)
 
-    def acquire(self) -> None:
+    def acquire(self, stop: Stop | None = None) -> None:
         """Count one more request, and wait until it may go.
+
+        Args:
+            stop: Ends the wait; None waits until the budget is closed.
 
         Raises:
             PermanentPortalError: The file was damaged or stays locked.
+            StoppedError: The wait was ended; the request stays counted.
         """
+        stop = stop or self._closed
+        stop.check()
         try:
             with self._thread_lock, self._connection:
                 # The write lock is taken before the first read: two processes must not both see
@@ -80,11 +88,13 @@ class RequestBudget:
         except sqlite3.Error as error:
             raise _unusable(self._path, error) from None
         if seconds > 0:
-            time.sleep(seconds)
+            stop.pause(seconds)
 
     def close(self) -> None:
-        """Close the file; what was counted stays counted for the other processes."""
-        self._connection.close()
+        """End the waits and close the file; other processes go on with what was counted."""
+        self._closed.set()
+        with self._thread_lock:
+            self._connection.close()
 
     def _book(self, now: float) -> float:
         """Book the next place and return the seconds until it."""

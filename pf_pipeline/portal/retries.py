@@ -1,7 +1,6 @@
 """When to ask again, and how long to wait before (law 6: back off with jitter)."""
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from tenacity import (
 )
 
 from pf_pipeline.portal.errors import PortalDataError, TransientPortalError
+from pf_pipeline.portal.stopping import Stop
 
 _LONGEST_RETRY_AFTER = 120.0
 # Full jitter: somewhere between nothing and 2, 4, 8, ... 60 seconds.
@@ -26,13 +26,14 @@ _Result = TypeVar("_Result")
 class Retries:
     """Repeats an operation while its failures may pass; threads may share it."""
 
-    def __init__(self, attempts: int, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, attempts: int, *, sleep: Callable[[float], None] | None = None) -> None:
         """Set the bound.
 
         Args:
             attempts: How often an operation is tried in all, at least 1.
-            sleep: Waits that many seconds.
+            sleep: Waits that many seconds; None waits until the operation is stopped.
         """
+        self._sleep = sleep
         self._attempts = attempts
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
@@ -40,16 +41,16 @@ class Retries:
             retry=retry_if_exception_type((TransientPortalError, PortalDataError)),
             before_sleep=self._warn,
             retry_error_callback=self._give_up,
-            sleep=sleep,
         )
 
-    def __call__(self, operation: Callable[[], _Result]) -> _Result:
+    def __call__(self, operation: Callable[[], _Result], stop: Stop) -> _Result:
         """Run an operation until it succeeds, fails for good, or the attempts are used up.
 
         Raises:
             PortalError: The failure of the last attempt.
+            StoppedError: It was stopped between two attempts.
         """
-        return self._retrying(operation)
+        return self._retrying.copy(sleep=self._sleep or stop.pause)(operation)
 
     def _warn(self, state: RetryCallState) -> None:
         _log.warning(

@@ -18,6 +18,7 @@ from pf_pipeline.portal.errors import (
     PortalSettingsError,
 )
 from pf_pipeline.portal.rate_limit import RequestBudget
+from pf_pipeline.portal.token_cache import TokenCache
 from pf_pipeline.portal.transport import Answer, Transport
 
 TOKEN_PATH = "/v1/auth/token"  # noqa: S105
@@ -25,6 +26,7 @@ TOKEN_PATH = "/v1/auth/token"  # noqa: S105
 
 _LONGEST_LIFE = 1800.0  # the contract's 30 minutes, whatever an answer promises
 _USED_SHARE = 0.9  # of a token's life; the rest covers requests under way
+_FRESH_SECONDS = 60.0
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -41,6 +43,9 @@ class TokenSource(Protocol):
         Raises:
             PortalError: There is none; which class says what to do next.
         """
+
+    def is_fresh(self, token: str) -> bool:
+        """Whether this token is so new that it cannot have expired, or cannot be replaced."""
 
     def refused(self, token: str) -> None:
         """The portal answered 401 to this token: never give it again, if there can be another."""
@@ -71,6 +76,10 @@ class StaticToken:
         """The token."""
         return self._token
 
+    def is_fresh(self, token: str) -> bool:  # noqa: ARG002
+        """Nothing can replace it."""
+        return True
+
     def refused(self, token: str) -> None:
         """Keep the token: the caller sees that it is still the refused one, and stops."""
 
@@ -93,6 +102,7 @@ class MintedToken:
         secret: str,
         *,
         budget: RequestBudget | None = None,
+        cache: TokenCache | None = None,
         timeout_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -103,15 +113,17 @@ class MintedToken:
             key: The API key.
             secret: Its secret.
             budget: The budget of the token endpoint; None does not limit.
+            cache: Where processes share one token; None keeps it to this one.
             timeout_seconds: How long the answer may take.
             clock: Seconds that never go back, such as time.monotonic.
         """
         self._transport = Transport(base_url, timeout_seconds=timeout_seconds, budget=budget)
         self._credentials = {"apiKey": key, "apiSecret": secret}
+        self._cache = cache
         self._clock = clock
         self._lock = threading.Lock()
         self._token: str | None = None
-        self._renew_at = -math.inf
+        self._asked_at = self._renew_at = -math.inf
 
     def bearer(self) -> str:
         """The current token, or a new one when there is none or its life is nearly over.
@@ -126,18 +138,38 @@ class MintedToken:
         with self._lock:
             token = self._token
             if token is None or self._clock() >= self._renew_at:
-                token = self._mint()
+                token = self._mint() if self._cache is None else self._share(self._cache)
             return token
 
+    def is_fresh(self, token: str) -> bool:
+        """Whether it was asked for within the last minute, by whatever process."""
+        with self._lock:
+            return self._token == token and self._clock() - self._asked_at < _FRESH_SECONDS
+
     def refused(self, token: str) -> None:
-        """Drop this token, unless another thread has replaced it already."""
+        """Drop this token, unless another thread or process has replaced it already."""
         with self._lock:
             if self._token == token:
                 self._token = None
+                if self._cache is not None:
+                    self._cache.drop(token)
 
     def close(self) -> None:
         """Close the connection to the token endpoint and its budget."""
         self._transport.close()
+
+    def _share(self, cache: TokenCache) -> str:
+        """The token of another process, or a new one for all."""
+        with cache.held():
+            cached = cache.read()
+            if cached is not None and _SENDABLE.fullmatch(cached.token):
+                usable = min(cached.lifetime, _LONGEST_LIFE * _USED_SHARE)
+                if cached.age < usable:
+                    return self._keep(cached.token, self._clock() - cached.age, usable)
+            token = self._mint()
+            age = self._clock() - self._asked_at
+            cache.write(token, age=age, lifetime=self._renew_at - self._asked_at)
+            return token
 
     def _mint(self) -> str:
         self._token = None
@@ -150,12 +182,17 @@ class MintedToken:
             )
         refuse_failure(answer, secrets=tuple(self._credentials.values()))
         token, lifetime = _read_token(answer)
-        self._token, self._renew_at = token, asked_at + lifetime * _USED_SHARE
+        # min() comes second, so that NaN, which compares with nothing, ends as the contract's life.
+        return self._keep(token, asked_at, max(0.0, min(_LONGEST_LIFE, lifetime)) * _USED_SHARE)
+
+    def _keep(self, token: str, asked_at: float, usable_seconds: float) -> str:
+        self._token = token
+        self._asked_at, self._renew_at = asked_at, asked_at + usable_seconds
         return token
 
 
 def _read_token(answer: Answer) -> tuple[str, float]:
-    """The token of an answer and the seconds that it may be used."""
+    """The token of an answer and the seconds that it lives, as promised."""
     payload = read_json(answer)
     fields = payload if isinstance(payload, dict) else {}
     token, lifetime = fields.get("accessToken"), fields.get("expiresIn")
@@ -165,5 +202,4 @@ def _read_token(answer: Answer) -> tuple[str, float]:
         )
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
         lifetime = _LONGEST_LIFE
-    # min() comes second, so that NaN, which compares with nothing, ends as the contract's life.
-    return token, max(0.0, min(_LONGEST_LIFE, lifetime))
+    return token, lifetime

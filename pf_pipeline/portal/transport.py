@@ -23,6 +23,7 @@ from pf_pipeline.portal.errors import (
     TransientPortalError,
 )
 from pf_pipeline.portal.rate_limit import RequestBudget
+from pf_pipeline.portal.stopping import Stop
 
 Query = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -39,7 +40,6 @@ _HEADERS = {
 }
 _CONNECT_SECONDS = 10.0
 _CHUNK = 256 * 1024
-_CONNECTIONS = 16
 
 
 def utc_now() -> datetime:
@@ -81,6 +81,7 @@ class Transport:
         *,
         timeout_seconds: float = 30.0,
         budget: RequestBudget | None = None,
+        connections: int = 1,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Prepare connections; none is opened yet.
@@ -89,28 +90,30 @@ class Transport:
             base_url: The portal, without a path.
             timeout_seconds: How long one answer may take, from the request to its last byte.
             budget: Asked before each request; None does not limit.
+            connections: How many are kept open between requests.
             clock: The time, aware UTC.
         """
         self._base_url = base_url.rstrip("/")
         self._timeout = (min(_CONNECT_SECONDS, timeout_seconds), timeout_seconds)
         self._budget = budget
         self._clock = clock
-        self._adapter = DeadlineAdapter(connections=_CONNECTIONS)
+        self._adapter = DeadlineAdapter(connections=connections)
         with requests.Session() as session:
             environment = session.merge_environment_settings(self._base_url, {}, None, None, None)
         bundle = environment["verify"]
         self._verify = True if bundle is None else bundle
         self._proxies = {} if _is_loopback(self._base_url) else environment["proxies"]
 
-    def get(self, path: str, query: Query, *, token: str) -> Answer:
+    def get(self, path: str, query: Query, *, token: str, stop: Stop | None = None) -> Answer:
         """Send one GET with a bearer token.
 
         Raises:
             PortalError: No whole answer came; which class says what to do next.
+            StoppedError: It was stopped before it was sent.
         """
         request = requests.Request("GET", self._url(path), params=query)
         request.headers["Authorization"] = f"Bearer {token}"
-        return self._send(path, request)
+        return self._send(path, request, stop)
 
     def post(self, path: str, payload: Mapping[str, str]) -> Answer:
         """Send one POST with a JSON body and no token.
@@ -136,10 +139,10 @@ class Transport:
             raise ValueError("The portal is asked for a path such as /v1/leads, not an address.")
         return self._base_url + path
 
-    def _send(self, path: str, request: requests.Request) -> Answer:
+    def _send(self, path: str, request: requests.Request, stop: Stop | None = None) -> Answer:
         request.headers |= _HEADERS
         if self._budget is not None:
-            self._budget.acquire()
+            self._budget.acquire(stop)
         where, requested_at = self.where(path), self._clock()
         try:
             with self._adapter.send(

@@ -1,8 +1,10 @@
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
 
 from pf_pipeline.portal import Dialect, PortalClient, StaticToken, TokenSource
+from pf_pipeline.portal.transport import utc_now
 from pf_pipeline_tests.portal.scripted import ScriptedPortal, scripted_portal
 
 TOKEN = "token-that-nobody-may-see"
@@ -33,6 +35,8 @@ def make_client(portal: ScriptedPortal, waits: list[float]) -> Iterator[MakeClie
         dialect: Dialect = "guide",
         timeout_seconds: float = 5.0,
         attempts: int = 3,
+        parallel: int = 1,
+        now: Callable[[], datetime] = utc_now,
     ) -> PortalClient:
         client = PortalClient(
             url or portal.url,
@@ -40,6 +44,8 @@ def make_client(portal: ScriptedPortal, waits: list[float]) -> Iterator[MakeClie
             dialect=dialect,
             timeout_seconds=timeout_seconds,
             attempts=attempts,
+            parallel=parallel,
+            clock=now,
             sleep=waits.append,
         )
         clients.append(client)

@@ -33,7 +33,7 @@ def guide_page(number: int, of: int, count: int = 1) -> dict[str, object]:
         "pagination": {
             "total": of * count,
             "count": count,
-            "perPage": 50,
+            "perPage": max(1, count),
             "currentPage": number,
             "totalPages": of,
         },
@@ -45,7 +45,7 @@ def atlas_page(number: int, of: int) -> dict[str, object]:
         "data": [{"id": f"call_lead_{number}"}],
         "pagination": {
             "page": number,
-            "perPage": 50,
+            "perPage": 1,
             "total": of,
             "totalPages": of,
             "nextPage": number + 1 if number < of else None,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pf_pipeline.portal import PermanentPortalError, RequestBudget
+from pf_pipeline.portal import PermanentPortalError, RequestBudget, StoppedError
+from pf_pipeline.portal.stopping import Stop
 
 PERIOD = 0.8
 # An instant is noted after the budget let go, on a busy machine noticeably after: what was a
@@ -26,6 +27,26 @@ def spend(path: Path, limit: int, times: int) -> list[float]:
     return instants
 
 
+def wait_for_a_turn(path: Path, close_after: float) -> str:
+    """Wait for a turn that is a minute away, in a thread, and close the budget meanwhile."""
+    budget = RequestBudget(path, "shared", 1)
+    ends: list[str] = []
+
+    def wait() -> None:
+        try:
+            budget.acquire()
+        except StoppedError as error:
+            ends.append(type(error).__name__)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join(close_after)
+    assert thread.is_alive()
+    budget.close()
+    thread.join(10)
+    return "still waiting" if thread.is_alive() else ends[0]
+
+
 def most_in_any_window(instants: list[float], seconds: float) -> int:
     return max(sum(start <= t < start + seconds for t in instants) for start in instants)
 
@@ -34,7 +55,7 @@ def most_in_any_window(instants: list[float], seconds: float) -> int:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that budgets wanted to wait; nothing does."""
     waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(Stop, "pause", lambda _, seconds: waited.append(seconds))
     return waited
 
 
@@ -146,3 +167,64 @@ def test_an_unusable_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PermanentPortalError, match="make its folder writable"):
         RequestBudget(tmp_path / "file" / "budget", "shared", 5)
+
+
+def test_closing_a_budget_wakes_who_waits_in_every_process(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 1)
+    budget.acquire()
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as processes:
+        ends = [processes.submit(wait_for_a_turn, tmp_path / "budget", 0.2) for _ in range(3)]
+        assert [end.result() for end in ends] == ["StoppedError"] * 3
+    budget.close()
+
+
+def test_one_who_waits_can_be_woken_alone(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 1)
+    budget.acquire()
+    stop, other = Stop(), Stop()
+    other.set()
+
+    def wait() -> None:
+        with pytest.raises(StoppedError):
+            budget.acquire(stop)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    stop.set()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    with pytest.raises(StoppedError):
+        budget.acquire(other)
+    budget.close()
+
+
+def test_a_stop_that_is_set_costs_no_place(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 1)
+    stop = Stop()
+    stop.set()
+    with pytest.raises(StoppedError):
+        budget.acquire(stop)
+    budget.acquire()  # would take a minute, had the other one been counted
+    budget.close()
+
+
+def test_a_budget_that_is_closed_lets_nothing_through(tmp_path: Path) -> None:
+    budget = RequestBudget(tmp_path / "budget", "shared", 1)
+    budget.close()
+    with pytest.raises(StoppedError):
+        budget.acquire()
+
+
+def test_parts_stop_with_the_whole_and_not_the_other_way_round() -> None:
+    whole = Stop()
+    part, other = Stop(whole), Stop(whole)
+    part.set()
+    other.check()
+    whole.check()
+    whole.set()
+    with pytest.raises(StoppedError):
+        other.pause(0)
+    with pytest.raises(StoppedError):
+        Stop(whole).check()
