@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pf_pipeline.archive import Archive, Manifest, Window
+from pf_pipeline.archive import Archive, LeadsPass, Manifest, Window
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
+from pf_pipeline.leads.parser import raw_json
 from pf_pipeline.orchestration.origin import check_origin, note_origin
 from pf_pipeline.portal import LeadsPage, PortalClient, connect
 from pf_pipeline.settings import Settings
@@ -140,24 +141,44 @@ class Pipeline:
             start=self._overlap_start(days[0]) if overlap_only else day_start(days[0]),
             end=min(day_start(days[-1]) + timedelta(days=1), self.now()),
         )
-        return self.archive.raw_leads.store_pass(
-            self._told(portal.lead_pages(window.start, window.end)),
-            days,
-            window,
-            base_url=self.settings.api_base_url,
-            dialect=self.settings.api_dialect,
-            now=self.now,
-        )
+        manifests: list[Manifest] = []
+        remaining: Window | None = window
+        while remaining is not None:
+            with self.archive.raw_leads.open_pass(
+                days,
+                remaining,
+                base_url=self.settings.api_base_url,
+                dialect=self.settings.api_dialect,
+                now=self.now,
+            ) as leads_pass:
+                manifests += self._walk(portal, leads_pass)
+                remaining = leads_pass.beyond
+        return manifests
 
-    def _told(self, pages: Iterator[LeadsPage]) -> Iterator[LeadsPage]:
-        for page in pages:
+    def _walk(self, portal: PortalClient, leads_pass: LeadsPass) -> list[Manifest]:
+        """Store all pages of a pass; those that an interrupted attempt stored count once."""
+        known = {(page.number, page.body) for page in leads_pass.known}
+        seen: set[str] = set()
+        pages_read, total = 0, None
+        for page in portal.lead_pages(leads_pass.window.start, leads_pass.window.end):
             note_origin(self.settings)
             self.watcher.page_arrived(page)
-            yield page
+            if (page.number, page.body) not in known:
+                leads_pass.store(page)
+            pages_read, total = pages_read + 1, page.total if total is None else total
+            seen.update(raw_json(_identity(record)) for record in page.records)
+        return leads_pass.finish(
+            complete=total is None or len(seen) >= total,
+            distinct=len(seen),
+            total=total,
+            rounds=1,
+            pages_read=pages_read,
+        )
 
     def _overlap_start(self, day: date) -> datetime:
         overlap = timedelta(minutes=self.settings.overlap_minutes)
-        ends = [manifest.end for manifest in self.archive.raw_leads.manifests(day)]
+        covered = [manifest.covers for manifest in self.archive.raw_leads.manifests(day)]
+        ends = [window.end for window in covered if window is not None]
         return max(day_start(day), max(ends) - overlap) if ends else day_start(day)
 
     def validate(self, day: date) -> Observed:
@@ -305,6 +326,11 @@ def consecutive_runs(days: Sequence[date]) -> list[list[date]]:
         else:
             runs.append([day])
     return runs
+
+
+def _identity(record: object) -> object:
+    """What tells a record from others: its id, if it has one."""
+    return record["id"] if isinstance(record, dict) and record.get("id") else record
 
 
 def _machine_state(base_url: str) -> Path:
