@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pf_pipeline.archive.files import flush_folder, write_atomically
+from pf_pipeline.archive.files import flush_folder, make_folder, write_atomically
 from pf_pipeline.leads.frames import frame_of, table_of
 
 
@@ -34,7 +34,7 @@ class StagedFiles:
     def write(self, day: date, frame: pd.DataFrame) -> Path:
         """Replace the day's file; equal frames give equal bytes."""
         path = self.path(day)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         buffer = BytesIO()
         # How a frame was put together would show in the file's pages.
         pq.write_table(table_of(frame).combine_chunks(), buffer, compression="zstd")

@@ -2,67 +2,33 @@
 
 ``raw/leads/date=YYYY-MM-DD/sweep=<UTC stamp>/page-0001.json.gz ... manifest.json``. One pass over
 the portal may serve several days; each day gets a sweep of its own, and a page that holds leads of
-two days stands under both.
+two days stands under both. Days that nothing is added to any more are packed.
 
 Asking the portal is not done here, nor is deciding what a lead is: pages come in, bytes are stored.
 """
 
-import gzip
-import hashlib
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
-from typing import Protocol
 
-from pf_pipeline.archive.files import flush_folder, make_folder, write_atomically
-from pf_pipeline.archive.manifests import MANIFEST_NAME, Manifest, StoredPage
+from filelock import FileLock
+
+from pf_pipeline.archive.days import DayFolder, listed
+from pf_pipeline.archive.files import OWNER_ONLY_FILE, make_folder
+from pf_pipeline.archive.journals import Question
+from pf_pipeline.archive.manifests import AskedFor, Manifest, StoredPage
+from pf_pipeline.archive.packing import Packed, pack_day, unpack_day
+from pf_pipeline.archive.passes import LeadsPass
+from pf_pipeline.archive.unfinished import UnfinishedPasses
+from pf_pipeline.archive.windows import Window, covered_within, gaps_within, window_of_day
 from pf_pipeline.leads.observing import Sighting
 from pf_pipeline.leads.parser import days_of_records, decode_page
 
-STAMP = "%Y%m%dT%H%M%S.%fZ"
-GZIP_LEVEL = 6
+DAY_PREFIX = "date="
 
-
-class ReceivedPage(Protocol):
-    """What the archive needs to know of a page."""
-
-    @property
-    def number(self) -> int:
-        """The page number asked for."""
-
-    @property
-    def body(self) -> bytes:
-        """The page as received."""
-
-    @property
-    def records(self) -> list[object]:
-        """The decoded leads on it."""
-
-    @property
-    def requested_at(self) -> datetime:
-        """When it was asked for, UTC."""
-
-    @property
-    def total(self) -> int | None:
-        """How many leads the portal says there are in the pass."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """What one pass asks for: leads created in ``[start, end)``, UTC."""
-
-    start: datetime
-    end: datetime
-
-
-@dataclass
-class _DayInProgress:
-    day: date
-    folder: Path
-    known: dict[str, str]
-    pages: list[StoredPage] = field(default_factory=list)
+CROWDED_SWEEPS = 72
+"""A day with so many loose sweeps is packed though it goes on: a quarter of a day of polls."""
 
 
 class RawLeads:
@@ -70,73 +36,83 @@ class RawLeads:
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir / "raw" / "leads"
+        self._passes = UnfinishedPasses(data_dir / "raw" / "passes", self._folder)
 
-    def store_pass(
+    # ---- passes
+
+    def open_pass(
         self,
-        pages: Iterable[ReceivedPage],
         days: Sequence[date],
         window: Window,
         *,
         base_url: str,
         dialect: str,
         now: Callable[[], datetime],
-    ) -> list[Manifest]:
-        """Store one pass over the portal as one sweep for each of its days.
+        asked_for: AskedFor = "window",
+    ) -> LeadsPass:
+        """Begin a pass over the portal, or resume one that was interrupted.
 
-        The manifests are written when the pass has ended: a pass that fails leaves none, and
-        harms no earlier sweep. A pass in which the portal had nothing leaves empty sweeps, which
+        A pass is resumed if it asked the same from the same instant on, began less than six hours
+        ago, and nobody runs it. It keeps its pinned end: what lies beyond needs a further pass,
+        see :attr:`LeadsPass.beyond`. Sweeps are written when the pass is finished; one that fails
+        harms no earlier sweep, and one in which the portal had nothing leaves empty sweeps, which
         say that there was nothing.
 
+        Passes that asked for the same days from another instant on, or too long ago, are closed:
+        see :meth:`close_abandoned`.
+
         Args:
-            pages: The pages as they arrive; whatever this raises ends the pass.
             days: The days that the pass serves; records of other days are not stored.
-            window: What was asked for.
-            base_url: The portal, for the manifest.
-            dialect: The query parameters used, for the manifest.
+            window: What is asked for.
+            base_url: The portal.
+            dialect: The query parameters used.
             now: The clock.
+            asked_for: Every lead of the window, or single leads by id.
         """
-        stamp = now().astimezone(UTC).strftime(STAMP)
-        in_progress = {day: self._begin(day, stamp) for day in days}
-        pages_read, total = 0, None
-        for page in pages:
-            pages_read, total = pages_read + 1, page.total if total is None else total
-            self._store(page, in_progress, alone=days[0])
-        finished_at = now()
-        return [
-            self._finish(
-                started,
-                Manifest(
-                    day=started.day,
-                    start=window.start,
-                    end=window.end,
-                    base_url=base_url,
-                    dialect=dialect,
-                    finished_at=finished_at,
-                    pages_read=pages_read,
-                    portal_total=total,
-                    pages=tuple(started.pages),
-                ),
-            )
-            for started in in_progress.values()
-        ]
+        question = Question(tuple(sorted(set(days))), window, base_url, dialect, asked_for)
+        return self._passes.open(question, now)
+
+    def close_abandoned(self, now: datetime) -> list[Manifest]:
+        """Make sweeps of interrupted passes that can no longer be resumed.
+
+        Nothing that was received is thrown away: the pages of such a pass become sweeps that say
+        that they are not complete. One that had seen all it wanted becomes what it would have been.
+        """
+        return self._passes.close_abandoned(now)
+
+    # ---- reading
 
     def manifests(self, day: date) -> list[Manifest]:
-        """The finished sweeps of a day, oldest first."""
-        paths = sorted(self._folder(day).glob(f"sweep=*/{MANIFEST_NAME}"))
-        return [Manifest.read(path) for path in paths]
+        """The finished sweeps of a day, oldest first.
+
+        Raises:
+            ValueError: A manifest or a pack is damaged; names the file.
+        """
+        return list(self._folder(day).manifests().values())
+
+    def covered(self, day: date) -> list[Window]:
+        """What complete sweeps cover of a day, merged and in order."""
+        return covered_within(window_of_day(day), self._covering(day))
+
+    def gaps(self, day: date, until: datetime) -> list[Window]:
+        """What no complete sweep covers of a day before an instant, merged and in order."""
+        whole = window_of_day(day)
+        return gaps_within(Window(whole.start, min(whole.end, until)), self._covering(day))
 
     def sightings(self, day: date) -> Iterator[Sighting]:
         """The day's records, each distinct page once, with when and how often it was seen.
 
         Raises:
-            ValueError: A stored page is damaged; names the file.
+            ValueError: A stored page, a manifest or a pack is damaged; names the file.
         """
         seen: dict[str, list[StoredPage]] = {}
         for manifest in self.manifests(day):
             for page in manifest.pages:
-                seen.setdefault(page.file, []).append(page)
-        for file, pages in seen.items():
-            records = decode_page(self._read(day, file, pages[0].sha256))
+                seen.setdefault(page.sha256, []).append(page)
+        digests = {pages[0].file: digest for digest, pages in seen.items()}
+        for file, body in self._folder(day).bodies(digests):
+            pages = seen[digests[file]]
+            records = decode_page(body)
             days = days_of_records(records, alone=day)
             instants = [page.requested_at for page in pages]
             yield Sighting(
@@ -146,71 +122,76 @@ class RawLeads:
                 len(pages),
             )
 
-    def _folder(self, day: date) -> Path:
-        return self._root / f"date={day.isoformat()}"
+    def days(self) -> list[date]:
+        """All days of which something was received, or asked for, in order."""
+        return [day for day in self._days() if not self._folder(day).is_empty()]
 
-    def _begin(self, day: date, stamp: str) -> _DayInProgress:
+    # ---- packing
+
+    def packable_days(self, before: date) -> list[date]:
+        """Days before a day that have sweeps which could be packed, in order."""
+        running = self._passes.sweeps()
+        return [
+            day
+            for day in self._days()
+            if day < before and set(self._folder(day).loose_sweeps()) - running
+        ]
+
+    def is_crowded(self, day: date) -> bool:
+        """Whether a day has so many loose sweeps that it should be packed before it is over."""
+        return len(self._folder(day).loose_sweeps()) >= CROWDED_SWEEPS
+
+    def pack(self, day: date) -> Packed | None:
+        """Bring all finished sweeps of a day into one compressed file.
+
+        Everything in it was read back and compared before any original goes; readers see no
+        difference, nor does a crash make one. Sweeps whose pass runs or can be resumed stay. An
+        earlier pack becomes part of the new one.
+
+        Returns:
+            What it saved; None if there was nothing to pack.
+
+        Raises:
+            ValueError: A page, a manifest or a pack is damaged: then nothing was removed.
+        """
         folder = self._folder(day)
-        make_folder(folder)
-        known = {
-            page.sha256: page.file for manifest in self.manifests(day) for page in manifest.pages
-        }
-        attempt = 1
-        while True:
-            sweep = folder / (f"sweep={stamp}" if attempt == 1 else f"sweep={stamp}-{attempt}")
-            try:
-                sweep.mkdir()
-            except FileExistsError:
-                attempt += 1
-            else:
-                return _DayInProgress(day, sweep, known)
+        if folder.is_empty():
+            return None
+        with self._packing():
+            loose = folder.loose_sweeps()  # before the journals: a pass may end in between
+            running = self._passes.sweeps()
+            return pack_day(folder, [sweep for sweep in loose if sweep not in running])
 
-    def _store(
-        self, page: ReceivedPage, in_progress: dict[date, _DayInProgress], alone: date
-    ) -> None:
-        days = days_of_records(page.records, alone)
-        digest = hashlib.sha256(page.body).hexdigest()
-        compressed: bytes | None = None
-        for day in sorted(set(days) & in_progress.keys()):
-            started = in_progress[day]
-            file = started.known.get(digest)
-            if file is None:
-                compressed = compressed or gzip.compress(page.body, GZIP_LEVEL, mtime=0)
-                path = _free_path(started.folder, f"page-{page.number:04d}")
-                write_atomically(path, compressed)
-                file = started.known[digest] = f"{started.folder.name}/{path.name}"
-            started.pages.append(
-                StoredPage(
-                    number=page.number,
-                    file=file,
-                    sha256=digest,
-                    size=len(page.body),
-                    records_of_day=days.count(day),
-                    requested_at=page.requested_at,
-                )
-            )
+    def unpack(self, day: date) -> int:
+        """Bring a day's pack back as the files that it was made of.
 
-    def _finish(self, started: _DayInProgress, manifest: Manifest) -> Manifest:
-        flush_folder(started.folder)
-        write_atomically(started.folder / MANIFEST_NAME, manifest.to_bytes())
-        flush_folder(started.folder)
-        flush_folder(started.folder.parent)
-        return manifest
+        Returns:
+            How many files were restored.
 
-    def _read(self, day: date, file: str, sha256: str) -> bytes:
-        path = self._folder(day) / file
-        try:
-            body = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"The stored page {path} cannot be read: {error}.") from error
-        if hashlib.sha256(body).hexdigest() != sha256:
-            raise ValueError(f"The stored page {path} is not what was received: digests differ.")
-        return body
+        Raises:
+            ValueError: The pack is damaged: it stays.
+        """
+        with self._packing():
+            return unpack_day(self._folder(day))
 
+    def _folder(self, day: date) -> DayFolder:
+        return DayFolder(self._root / f"{DAY_PREFIX}{day.isoformat()}", day)
 
-def _free_path(folder: Path, name: str) -> Path:
-    """Where a page of this sweep is stored; a number that was asked for twice is kept twice."""
-    path, answer = folder / f"{name}.json.gz", 2
-    while path.exists():
-        path, answer = folder / f"{name}-{answer}.json.gz", answer + 1
-    return path
+    def _covering(self, day: date) -> list[Window]:
+        windows = (manifest.covers for manifest in self.manifests(day))
+        return [window for window in windows if window is not None]
+
+    def _days(self) -> list[date]:
+        days = []
+        for name in listed(self._root):
+            prefix, _, day = name.partition("=")
+            if f"{prefix}=" == DAY_PREFIX:
+                days.append(date.fromisoformat(day))
+        return days
+
+    @contextmanager
+    def _packing(self) -> Iterator[None]:
+        """Only one may pack or unpack at a time; others wait."""
+        make_folder(self._root)
+        with FileLock(self._root / ".packing.lock", mode=OWNER_ONLY_FILE):
+            yield

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from pf_pipeline.orchestration.pipeline import Watcher
+from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline.portal import LeadsPage
 
 

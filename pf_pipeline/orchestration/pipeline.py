@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pf_pipeline.archive import Archive, Manifest, Window
+from pf_pipeline.archive import Archive, Manifest
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
-from pf_pipeline.orchestration.origin import check_origin, check_own_people, note_origin
-from pf_pipeline.portal import LeadsPage, PortalClient, connect, private_folder
+from pf_pipeline.orchestration.origin import check_origin, check_own_people
+from pf_pipeline.orchestration.sweeping import Sweeper
+from pf_pipeline.orchestration.watching import Watcher
+from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
 LEADS_PER_LOAD = 20_000
@@ -32,16 +34,6 @@ LEADS_PER_LOAD = 20_000
 def utc_now() -> datetime:
     """The current instant."""
     return datetime.now(UTC)
-
-
-class Watcher:
-    """Is told how a pipeline gets on; this one takes no notice. Progress bars override it."""
-
-    def page_arrived(self, page: LeadsPage) -> None:
-        """A page was received, and is about to be stored."""
-
-    def day_finished(self, step: str, day: date) -> None:
-        """A step has finished a day."""
 
 
 @dataclass(frozen=True)
@@ -113,54 +105,25 @@ class Pipeline:
         )
 
     def sweep(self, days: Sequence[date], *, overlap_only: bool = False) -> list[Manifest]:
-        """Ask the portal for days and add what it has to the raw archive.
-
-        Where the portal takes an upper bound (atlas) each day is a pass of its own; where it does
-        not (guide) one pass serves a whole run of days, because every pass reads to the present.
+        """Ask the portal for days and add what it has to the raw archive; see :class:`Sweeper`.
 
         Args:
             days: UTC days, in any order; today is read up to now.
-            overlap_only: Begin where the day's last sweep ended, less the overlap, instead of at
-                the day's start. A day that was never swept is read from its start all the same.
+            overlap_only: Read what is missing and the overlap before it, instead of whole days.
         """
+        return self._sweeper().sweep(days, overlap_only=overlap_only)
+
+    def sweep_awaited_recordings(self) -> list[Manifest]:
+        """Ask again, by id, for the calls of the last days that have no recording yet."""
+        since = self.now() - timedelta(days=self.settings.trailing_days)
+        with self.crm() as crm:
+            awaited = crm.calls_without_recording(since)
+        return self._sweeper().sweep_leads(awaited)
+
+    def _sweeper(self) -> Sweeper:
         check_origin(self.settings)
         check_own_people(self.settings)
-        with self.portal() as portal:
-            runs = [[day] for day in sorted(days)]
-            if self.settings.api_dialect == "guide":
-                runs = consecutive_runs(days)
-            return [
-                manifest
-                for run in runs
-                for manifest in self._sweep_run(portal, run, overlap_only=overlap_only)
-            ]
-
-    def _sweep_run(
-        self, portal: PortalClient, days: list[date], *, overlap_only: bool
-    ) -> list[Manifest]:
-        window = Window(
-            start=self._overlap_start(days[0]) if overlap_only else day_start(days[0]),
-            end=min(day_start(days[-1]) + timedelta(days=1), self.now()),
-        )
-        return self.archive.raw_leads.store_pass(
-            self._told(portal.walk(window.start, window.end)),
-            days,
-            window,
-            base_url=self.settings.api_base_url,
-            dialect=self.settings.api_dialect,
-            now=self.now,
-        )
-
-    def _told(self, pages: Iterable[LeadsPage]) -> Iterator[LeadsPage]:
-        for page in pages:
-            note_origin(self.settings)
-            self.watcher.page_arrived(page)
-            yield page
-
-    def _overlap_start(self, day: date) -> datetime:
-        overlap = timedelta(minutes=self.settings.overlap_minutes)
-        ends = [manifest.end for manifest in self.archive.raw_leads.manifests(day)]
-        return max(day_start(day), max(ends) - overlap) if ends else day_start(day)
+        return Sweeper(self.settings, self.archive, self.portal, self.now, self.watcher)
 
     def validate(self, day: date) -> Observed:
         """Parse and validate all that the archive has of a day, and stage both outcomes."""
@@ -291,22 +254,6 @@ class Pipeline:
             by_rule={str(rule): int(leads) for rule, leads in by_rule},
             recordings=int(standing["recordings"].sum()),
         )
-
-
-def day_start(day: date) -> datetime:
-    """The first instant of a UTC day."""
-    return datetime.combine(day, time.min, tzinfo=UTC)
-
-
-def consecutive_runs(days: Sequence[date]) -> list[list[date]]:
-    """Split days into runs without a gap, each in order."""
-    runs: list[list[date]] = []
-    for day in sorted(set(days)):
-        if runs and day - runs[-1][-1] == timedelta(days=1):
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return runs
 
 
 def _machine_state(base_url: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import settings
 
-from pf_pipeline.archive import Manifest, RawLeads, Window
+from pf_pipeline.archive import AskedFor, LeadsPass, Manifest, RawLeads, Window
 
 DAY = date(2025, 12, 19)
 NEXT_DAY = date(2025, 12, 20)
@@ -64,7 +64,40 @@ def store(
 def store_from(
     raw: RawLeads, pages: Iterable[Page], *, days: Sequence[date] = (DAY,), at: datetime = NOON
 ) -> list[Manifest]:
-    return raw.store_pass(pages, days, WINDOW, base_url=PORTAL, dialect="guide", now=clock(at))
+    """One pass; a page that an interrupted attempt stored is not asked for again."""
+    pages_read, total = 0, None
+    with open_pass(raw, days=days, at=at) as leads_pass:
+        known = {known.number for known in leads_pass.known}
+        for received in pages:
+            pages_read, total = pages_read + 1, received.total if total is None else total
+            if received.number not in known:
+                leads_pass.store(received)
+        return finish(leads_pass, pages_read=pages_read, total=total)
+
+
+def open_pass(
+    raw: RawLeads,
+    *,
+    days: Sequence[date] = (DAY,),
+    window: Window = WINDOW,
+    at: datetime = NOON,
+    asked_for: AskedFor = "window",
+) -> LeadsPass:
+    return raw.open_pass(
+        days, window, base_url=PORTAL, dialect="guide", now=clock(at), asked_for=asked_for
+    )
+
+
+def finish(
+    leads_pass: LeadsPass,
+    *,
+    complete: bool = True,
+    pages_read: int = 0,
+    total: int | None = None,
+) -> list[Manifest]:
+    return leads_pass.finish(
+        complete=complete, distinct=None, total=total, rounds=1, pages_read=pages_read
+    )
 
 
 def failing_after(*pages: Page) -> Iterator[Page]:

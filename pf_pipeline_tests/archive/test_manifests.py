@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pf_pipeline.archive import Manifest, StoredPage
+from pf_pipeline.archive import Manifest, StoredPage, Window
 from pf_pipeline_tests.archive.builders import DAY, NOON, PORTAL, after, thorough
 
 MANIFEST = Manifest(
@@ -17,7 +17,11 @@ MANIFEST = Manifest(
     base_url=PORTAL,
     dialect="guide",
     finished_at=after(2),
+    asked_for="window",
+    complete=True,
+    rounds=1,
     pages_read=2,
+    distinct=51,
     portal_total=51,
     pages=(
         StoredPage(1, "sweep=20251219T120000.000000Z/page-0001.json.gz", "ab" * 32, 9000, 50, NOON),
@@ -41,7 +45,11 @@ manifests = st.builds(
     base_url=st.text(),
     dialect=st.text(),
     finished_at=instants,
+    asked_for=st.sampled_from(["window", "ids"]),
+    complete=st.booleans(),
+    rounds=counts,
     pages_read=counts,
+    distinct=st.none() | counts,
     portal_total=st.none() | counts,
     pages=st.lists(pages, max_size=4).map(tuple),
 )
@@ -82,7 +90,7 @@ def test_the_records_of_a_sweep_are_those_of_its_pages() -> None:
 
 def test_a_manifest_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    content = MANIFEST.to_bytes().replace(b'"version": 1', b'"version": 2')
+    content = MANIFEST.to_bytes().replace(b'"version":1', b'"version":2')
     with pytest.raises(ValueError, match="is no manifest of version 1") as refused:
         read(path, content)
     assert str(path) in str(refused.value)
@@ -97,6 +105,7 @@ def test_a_manifest_of_another_version_is_refused_by_name(tmp_path: Path) -> Non
         b"\xff",
         b'{"version": 1}',
         MANIFEST.to_bytes().replace(b'"dialect"', b'"accent"'),
+        MANIFEST.to_bytes().replace(b'"asked_for":"window"', b'"asked_for":"weather"'),
         MANIFEST.to_bytes().replace(b'"sha256"', b'"sha1"'),
         MANIFEST.to_bytes().replace(b"2025-12-19T12:01", b"2025-12-19T12:61"),
     ],
@@ -114,3 +123,9 @@ def test_a_manifest_cut_off_anywhere_is_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="is no manifest") as refused:
             read(path, whole[:length])
         assert str(path) in str(refused.value)
+
+
+def test_only_a_complete_pass_over_a_window_covers_it() -> None:
+    assert MANIFEST.covers == Window(MANIFEST.start, MANIFEST.end)
+    assert replace(MANIFEST, complete=False).covers is None
+    assert replace(MANIFEST, asked_for="ids").covers is None
