@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     overlap_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = Field(
         180, description="How far a poll looks back, because leads surface late."
     )
+    trailing_days: Annotated[int, Field(ge=1, le=89)] = Field(
+        7, description="How many full days are read again every night: statuses still move."
+    )
     request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         30.0, description="How long one answer of the portal may take."
     )

@@ -178,6 +178,23 @@ class Warehouse:
             assigned = connection.execute("SELECT count(agent_id) FROM retried").fetchall()
         return int(assigned[0][0])
 
+    def calls_without_recording(self, since: datetime) -> pd.DataFrame:
+        """Calls since an instant of which no recording is known yet.
+
+        Returns:
+            ``day`` (a UTC date) and ``lead_id``, oldest first.
+        """
+        return self.query(
+            """
+            SELECT created_at::DATE AS day, lead_id
+            FROM crm.leads
+            ANTI JOIN crm.call_recordings USING (lead_id)
+            WHERE channel = 'call' AND created_at >= ?
+            ORDER BY created_at, lead_id
+            """,
+            [since],
+        )
+
     def standing_by_day(self, lead_ids: pd.DataFrame) -> pd.DataFrame:
         """How the leads of some days stand.
 

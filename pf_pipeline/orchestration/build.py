@@ -5,7 +5,13 @@ from collections.abc import Mapping
 import dagster as dg
 
 from pf_pipeline.orchestration.checks import ALL_CHECKS
-from pf_pipeline.orchestration.jobs import leads_job, nightly_schedule, poll_schedule
+from pf_pipeline.orchestration.housekeeping import housekeeping_job, housekeeping_schedule
+from pf_pipeline.orchestration.jobs import (
+    leads_job,
+    nightly_schedule,
+    poll_schedule,
+    recordings_schedule,
+)
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
     call_recordings,
@@ -14,6 +20,7 @@ from pf_pipeline.orchestration.lead_assets import (
     validated_leads,
 )
 from pf_pipeline.orchestration.pipeline import Pipeline
+from pf_pipeline.orchestration.portal_assets import portal_listings, portal_users
 from pf_pipeline.orchestration.reference_assets import agents, properties
 from pf_pipeline.orchestration.sensors import failed_run_sensor
 from pf_pipeline.settings import load_settings
@@ -38,13 +45,15 @@ def build_definitions(resource_overrides: Mapping[str, object] | None = None) ->
             validated_leads,
             properties,
             agents,
+            portal_users,
+            portal_listings,
             assigned_leads,
             crm_leads,
             call_recordings,
         ],
         asset_checks=ALL_CHECKS,
-        jobs=[leads_job],
-        schedules=[poll_schedule, nightly_schedule],
+        jobs=[leads_job, housekeeping_job],
+        schedules=[poll_schedule, recordings_schedule, nightly_schedule, housekeeping_schedule],
         sensors=[failed_run_sensor],
         resources={"pipeline": pipeline_from_settings, **(resource_overrides or {})},
         executor=dg.in_process_executor,

@@ -12,7 +12,12 @@ import dagster as dg
 from pandera.errors import SchemaErrors
 
 from pf_pipeline.leads.schema import Observation
-from pf_pipeline.orchestration.lead_assets import assigned_leads, crm_leads, validated_leads
+from pf_pipeline.orchestration.lead_assets import (
+    assigned_leads,
+    crm_leads,
+    raw_leads,
+    validated_leads,
+)
 from pf_pipeline.orchestration.metadata import markdown_table
 from pf_pipeline.orchestration.partitions import days_of, days_of_run, span
 from pf_pipeline.orchestration.pipeline import Pipeline
@@ -31,6 +36,7 @@ def _check_each_day(
     problems_of: Problems,
     *,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    blocking: bool = True,
 ) -> dg.AssetChecksDefinition:
     """A check that holds when ``problems_of`` finds nothing on any day of the run."""
 
@@ -38,7 +44,7 @@ def _check_each_day(
         asset=asset,
         name=name,
         description=description,
-        blocking=severity is dg.AssetCheckSeverity.ERROR,
+        blocking=blocking,
     )
     def check(
         context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
@@ -75,6 +81,22 @@ def _day_by_day(problem_of: Callable[[Pipeline, date], str | None]) -> Problems:
         return {day: problem for day, problem in found.items() if problem is not None}
 
     return problems_of
+
+
+def _gap_problem(pipeline: Pipeline, day: date) -> str | None:
+    ends = [
+        manifest.end
+        for manifest in pipeline.archive.raw_leads.manifests(day)
+        if manifest.asked_for == "window"
+    ]
+    if not ends:
+        return "was never read"
+    reached = max(ends)
+    gaps = pipeline.archive.raw_leads.gaps(day, reached)
+    if not gaps:
+        return None
+    spans = ", ".join(f"{gap.start:%H:%M:%S} to {gap.end:%H:%M:%S}" for gap in gaps[:3])
+    return f"no sweep was complete from {spans} UTC"
 
 
 def _schema_problem(pipeline: Pipeline, day: date) -> str | None:
@@ -125,6 +147,14 @@ def _account_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
 
 ALL_CHECKS = [
     _check_each_day(
+        "sweeps_complete",
+        raw_leads,
+        "Every moment of the day was read by a sweep that saw as many leads as the portal counts. "
+        "Stops nothing: leads that did come are loaded.",
+        _day_by_day(_gap_problem),
+        blocking=False,
+    ),
+    _check_each_day(
         "schema",
         validated_leads,
         "The staged rows keep to the columns, types and rules of a lead (its pandera schema).",
@@ -148,6 +178,7 @@ ALL_CHECKS = [
         "Most leads find an agent; if not, properties or agents are out of date.",
         _day_by_day(_unassigned_problem),
         severity=dg.AssetCheckSeverity.WARN,
+        blocking=False,
     ),
     _check_each_day(
         "everything_accounted_for",

@@ -1,13 +1,13 @@
 """What is run together, and when."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from pf_pipeline.orchestration.partitions import DAYS_PER_RUN, LEAD_DAYS, range_tags
 from pf_pipeline.orchestration.pipeline import Pipeline
 
-FULL_DAYS_AT_NIGHT = 2
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -15,7 +15,21 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
 ]
 POLL = {"pf/trigger": "poll"}
+AWAITED = {"pf/trigger": "awaited recordings"}
 NIGHTLY = {"pf/trigger": "nightly"}
+POLLED_ASSETS = [
+    dg.AssetKey(name)
+    for name in (
+        "properties",
+        "agents",
+        "raw_leads",
+        "validated_leads",
+        "assigned_leads",
+        "crm_leads",
+        "call_recordings",
+    )
+]
+"""All but the portal's users and listings, which change seldom and take many requests."""
 
 leads_job = dg.define_asset_job(
     "leads_job",
@@ -33,19 +47,34 @@ def poll_requests(now: datetime, overlap: timedelta) -> list[dg.RunRequest]:
     return [
         dg.RunRequest(
             partition_key=day.isoformat(),
+            asset_selection=POLLED_ASSETS,
             tags=POLL,
-            run_config={"ops": {"raw_leads": {"config": {"overlap_only": True}}}},
+            run_config=_reading(overlap_only=True),
         )
         for day in days
         if LEAD_DAYS.has_partition_key(day.isoformat())
     ]
 
 
-def nightly_request(now: datetime) -> dg.RunRequest:
-    """One run for the last full UTC days, read from their start: what surfaced late comes in."""
+def awaited_request(days: Collection[date]) -> dg.RunRequest:
+    """One run for the days with calls that have no recording yet, which are asked for by id."""
+    return dg.RunRequest(
+        asset_selection=POLLED_ASSETS,
+        tags=AWAITED | range_tags(min(days), max(days)),
+        run_config=_reading(awaited_recordings=True),
+    )
+
+
+def nightly_request(now: datetime, trailing_days: int) -> dg.RunRequest:
+    """One run for the last full UTC days, read from their start: what changed late comes in."""
     today = now.date()
-    first, last = today - timedelta(days=FULL_DAYS_AT_NIGHT), today - timedelta(days=1)
+    first, last = today - timedelta(days=trailing_days), today - timedelta(days=1)
     return dg.RunRequest(tags=NIGHTLY | range_tags(first, last))
+
+
+def _reading(**config: bool) -> dict[str, object]:
+    """The run config that makes ``raw_leads`` read something else than whole days."""
+    return {"ops": {"raw_leads": {"config": config}}}
 
 
 @dg.schedule(
@@ -72,9 +101,30 @@ def poll_schedule(
     job=leads_job,
     cron_schedule="30 1 * * *",
     execution_timezone="UTC",
-    description="Reads the last two full days once more every night, from their start: for what "
-    "surfaced later than the polls look back.",
+    description="Reads the last full days (PF_TRAILING_DAYS) once more every night, from their "
+    "start: for statuses that moved, recordings that appeared, and leads that surfaced very late.",
 )
-def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def nightly_schedule(
+    context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.RunRequest:
     """Sweep the last full days again."""
-    return nightly_request(context.scheduled_execution_time)
+    return nightly_request(context.scheduled_execution_time, pipeline.settings.trailing_days)
+
+
+@dg.schedule(
+    job=leads_job,
+    cron_schedule="20 * * * *",
+    execution_timezone="UTC",
+    description="Asks once an hour, by id, for the calls of the last days (PF_TRAILING_DAYS) that "
+    "have no recording yet. Only the atlas dialect can be asked so.",
+)
+def recordings_schedule(
+    pipeline: dg.ResourceParam[Pipeline],
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for recordings, if there are any to wait for."""
+    if pipeline.settings.api_dialect == "guide":
+        return dg.SkipReason("The guide dialect cannot be asked for single leads.")
+    days = set(pipeline.awaited_recordings()["day"])
+    if not days:
+        return dg.SkipReason("No call of the last days lacks a recording.")
+    return awaited_request(days)

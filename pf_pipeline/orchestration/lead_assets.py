@@ -27,9 +27,16 @@ def _by_day(**options: Any) -> Callable[..., dg.AssetsDefinition]:  # noqa: ANN4
 
 
 class SweepConfig(dg.Config):
-    """How far back a sweep reads."""
+    """What a sweep reads.
+
+    Attributes:
+        overlap_only: What is missing of the days and the overlap before it, as polls do; else the
+            whole days.
+        awaited_recordings: Nothing but the calls that have no recording yet, by their ids.
+    """
 
     overlap_only: bool = False
+    awaited_recordings: bool = False
 
 
 @_by_day(group_name="portal", kinds={"python", "json"})
@@ -39,18 +46,21 @@ def raw_leads(
     """Pages of leads exactly as the portal sent them.
 
     Each materialization adds one *sweep* a day to the raw archive and never touches an earlier
-    one. The manifest, written last, makes a sweep count.
+    one. The manifest, written last, makes a sweep count. One that was interrupted is resumed.
     """
+    days = days_of(context.partition_keys)
     with failing_clearly():
-        manifests = pipeline.sweep(
-            days_of(context.partition_keys), overlap_only=config.overlap_only
-        )
+        if config.awaited_recordings:
+            manifests = pipeline.sweep_awaited_recordings(days)
+        else:
+            manifests = pipeline.sweep(days, overlap_only=config.overlap_only)
     for manifest in manifests:
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": manifest.records_of_day,
                 "asked_from": metadata.instant(manifest.start),
                 "asked_until": metadata.instant(manifest.end),
+                "complete": manifest.complete,
                 "pages_read": manifest.pages_read,
                 "pages_of_the_day": len(manifest.pages),
                 "stored_in": metadata.where_stored(manifest),
@@ -95,7 +105,7 @@ def validated_leads(
 
 
 @_by_day(
-    deps=[validated_leads, "properties", "agents"],
+    deps=[validated_leads, "properties", "agents", "portal_users", "portal_listings"],
     group_name="leads",
     kinds={"duckdb", "parquet"},
     metadata={"dagster/column_schema": metadata.assigned_schema()},
@@ -106,7 +116,8 @@ def assigned_leads(
     """Each lead of the day with its agent, the rule and the reason.
 
     Merged from the lead's observations. The DuckDB join on the listing reference decides: the
-    agent who owns the property gets the lead, else the agent whom the portal names, else nobody.
+    agent who owns the property gets the lead, else the agent whom the portal names, else the
+    portal's own owner of the listing, else nobody.
     """
     with failing_clearly():
         assigned = pipeline.assign(days_of(context.partition_keys))

@@ -6,22 +6,23 @@ same of the same archive.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pf_pipeline.archive import Archive, Manifest
+from pf_pipeline.archive import Archive, Manifest, Packed
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.observing import Observed, duplicates, observe
 from pf_pipeline.orchestration.origin import check_origin, check_own_people
+from pf_pipeline.orchestration.portal_directory import Directory, Refreshed, refresh
 from pf_pipeline.orchestration.sweeping import Sweeper
 from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline.portal import PortalClient, connect, private_folder
@@ -113,17 +114,35 @@ class Pipeline:
         """
         return self._sweeper().sweep(days, overlap_only=overlap_only)
 
-    def sweep_awaited_recordings(self) -> list[Manifest]:
-        """Ask again, by id, for the calls of the last days that have no recording yet."""
+    def awaited_recordings(self) -> pd.DataFrame:
+        """The calls of the trailing days that have no recording yet: ``day`` and ``lead_id``."""
         since = self.now() - timedelta(days=self.settings.trailing_days)
         with self.crm() as crm:
-            awaited = crm.calls_without_recording(since)
-        return self._sweeper().sweep_leads(awaited)
+            return crm.calls_without_recording(since)
+
+    def sweep_awaited_recordings(self, days: Sequence[date]) -> list[Manifest]:
+        """Ask again, by id, for the calls of some days that have no recording yet."""
+        awaited = self.awaited_recordings()
+        return self._sweeper().sweep_leads(awaited[awaited["day"].isin(days)])
 
     def _sweeper(self) -> Sweeper:
         check_origin(self.settings)
         check_own_people(self.settings)
         return Sweeper(self.settings, self.archive, self.portal, self.now, self.watcher)
+
+    def pack_archive(self) -> dict[date, Packed]:
+        """Pack the days that no sweep touches any more, and those with very many sweeps.
+
+        Returns:
+            What it saved, by day.
+        """
+        archive = self.archive.raw_leads
+        archive.close_abandoned(self.now())
+        settled = self.now().date() - timedelta(days=self.settings.trailing_days)
+        days = archive.packable_days(before=settled)
+        days += [day for day in archive.days() if day >= settled and archive.is_crowded(day)]
+        packed = {day: archive.pack(day) for day in days}
+        return {day: saved for day, saved in packed.items() if saved is not None}
 
     def validate(self, day: date) -> Observed:
         """Parse and validate all that the archive has of a day, and stage both outcomes."""
@@ -212,6 +231,13 @@ class Pipeline:
             if frame is not None:
                 crm.replace_agents(frame)
             return crm.retry_unassigned(self.now())
+
+    def refresh_directory(self, directory: Directory) -> Refreshed:
+        """Bring the portal's own users or listings into the CRM; try unassigned leads again."""
+        check_origin(self.settings)
+        return refresh(
+            directory, self.settings, connect=self.portal, open_crm=self.crm, now=self.now
+        )
 
     def account(self, days: Sequence[date]) -> list[DayAccount]:
         """Count, from three independent places, what became of the days' records.

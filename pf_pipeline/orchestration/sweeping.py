@@ -95,7 +95,9 @@ class Sweeper:
                 window = leads_pass.beyond
 
     def _window(self, days: list[date], *, overlap_only: bool) -> Window:
-        start = min(map(self._overlap_start, days)) if overlap_only else window_of_day(days[0]).start
+        start = (
+            min(map(self._overlap_start, days)) if overlap_only else window_of_day(days[0]).start
+        )
         return Window(start, min(window_of_day(days[-1]).end, self.now()))
 
     def _overlap_start(self, day: date) -> datetime:

@@ -42,9 +42,9 @@ def test_a_poll_reads_the_overlap_only() -> None:
     assert request.run_config == {"ops": {"raw_leads": {"config": {"overlap_only": True}}}}
 
 
-def test_the_night_reads_the_last_two_full_days_in_one_run() -> None:
-    request = nightly_request(datetime(2025, 12, 19, 1, 30, tzinfo=UTC))
-    assert days_of_run(request.tags) == [date(2025, 12, 17), date(2025, 12, 18)]
+def test_the_night_reads_the_trailing_full_days_in_one_run() -> None:
+    request = nightly_request(datetime(2025, 12, 19, 1, 30, tzinfo=UTC), trailing_days=7)
+    assert days_of_run(request.tags) == [date(2025, 12, day) for day in range(12, 19)]
 
 
 def test_days_of_run_are_none_without_partition_tags() -> None:
@@ -90,7 +90,8 @@ def test_a_poll_request_runs_end_to_end(make_pipeline: PipelineFactory, run_job:
 
 def test_a_nightly_request_runs_end_to_end(make_pipeline: PipelineFactory, run_job: RunJob) -> None:
     pipeline = make_pipeline()
-    first, last = days_of_run(nightly_request(pipeline.now()).tags)
+    first, *_, last = days_of_run(nightly_request(pipeline.now(), trailing_days=7).tags)
+    assert (last - first).days == 6
     assert run_job(pipeline, first, last).success
     assert [account.loaded for account in pipeline.account([first, last])] == [59, 59]
 

@@ -1,0 +1,84 @@
+"""What keeps archive and history small, however often the portal is polled."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from pf_pipeline.orchestration.failures import failing_clearly
+from pf_pipeline.orchestration.jobs import POLL
+from pf_pipeline.orchestration.pipeline import Pipeline
+
+POLLS_KEPT = timedelta(days=7)
+"""How long the history of polls stays in Dagster; the nightly runs of the same days stay."""
+
+
+def old_polls(instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
+    """The ids of the polls that ended so long ago that nobody looks at them any more."""
+    while records := instance.get_run_records(
+        dg.RunsFilter(tags=POLL, updated_before=now - POLLS_KEPT), limit=100
+    ):
+        yield from (record.dagster_run.run_id for record in records)
+
+
+@dg.op(description="Packs what no sweep touches any more, and days with very many sweeps.")
+def pack_archive(
+    context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.Output[None]:
+    """Pack the archive, and say what that saved."""
+    with failing_clearly():
+        packed = pipeline.pack_archive()
+    for day, saved in packed.items():
+        context.log.info(
+            "%s: %d files of %d bytes became %d of %d.",
+            day,
+            saved.files_before,
+            saved.bytes_before,
+            saved.files_after,
+            saved.bytes_after,
+        )
+    return dg.Output(
+        None,
+        metadata={
+            "days_packed": len(packed),
+            "files_before": sum(saved.files_before for saved in packed.values()),
+            "files_after": sum(saved.files_after for saved in packed.values()),
+            "bytes_before": sum(saved.bytes_before for saved in packed.values()),
+            "bytes_after": sum(saved.bytes_after for saved in packed.values()),
+        },
+    )
+
+
+@dg.op(description="Removes polls of more than a week ago from Dagster's history of runs.")
+def forget_old_polls(
+    context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.Output[None]:
+    """Remove what nobody looks at: 288 polls a day would fill the disk."""
+    forgotten = 0
+    for run_id in old_polls(context.instance, pipeline.now()):
+        context.instance.delete_run(run_id)
+        forgotten += 1
+    return dg.Output(None, metadata={"polls_forgotten": forgotten})
+
+
+@dg.job(
+    description="Packs the raw archive and forgets old polls. Safe at any time, beside everything.",
+    executor_def=dg.in_process_executor,
+)
+def housekeeping_job() -> None:
+    """Keep archive and history small."""
+    pack_archive()
+    forget_old_polls()
+
+
+@dg.schedule(
+    job=housekeeping_job,
+    cron_schedule="50 * * * *",
+    execution_timezone="UTC",
+    description="Packs days of the raw archive that no sweep touches any more, and forgets polls "
+    "of more than a week ago.",
+)
+def housekeeping_schedule() -> dict[str, Any]:
+    """Once an hour: a day that is polled every five minutes is packed while it lasts, too."""
+    return {}
