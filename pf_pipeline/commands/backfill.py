@@ -59,9 +59,10 @@ def run_backfill(settings: Settings, first: date, last: date, console: Console) 
         outcome = backfill(Pipeline(settings, watcher=bars), first, last)
     for warning in outcome.warnings:
         console.print(f"[yellow]Note:[/] {warning}", highlight=False)
+    if outcome.accounts:
+        console.print(account_table(outcome.accounts))
     if outcome.problems:
         raise BackfillError("\n".join(outcome.problems))
-    console.print(account_table(outcome.accounts))
     return outcome.accounts
 
 

@@ -74,8 +74,8 @@ class ProgressBars(Watcher):
     def __init__(self, console: Console, *, passes: int, days: int) -> None:
         self._console = console
         self._passes, self._days = passes, days
-        self._pages_of_earlier_passes = 0
         self._passes_begun = 0
+        self._pages_before_pass = 0
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description}"),
@@ -111,18 +111,22 @@ class ProgressBars(Watcher):
     ) -> None:
         self._progress.stop()
 
+    def pass_began(self, stored: int) -> None:
+        """Begin to count the pages of a pass; those that are stored count at once."""
+        self._passes_begun += 1
+        self._pages_before_pass = int(self._progress.tasks[self._sweep].completed)
+        self._progress.update(self._sweep, advance=stored)
+
     def page_arrived(self, page: LeadsPage) -> None:
         """Count the page, and guess the total from the pages of this pass and those to come."""
         task = self._progress.tasks[self._sweep]
-        if page.number == 1:
-            self._passes_begun += 1
-            self._pages_of_earlier_passes = int(task.completed)
-        in_this_pass = page.pagination.total_pages or page.number
-        to_come = (self._passes - self._passes_begun) * in_this_pass
+        read = int(task.completed) + 1 - self._pages_before_pass
+        in_this_pass = max(page.pagination.total_pages or 0, read)
+        to_come = max(0, self._passes - self._passes_begun) * in_this_pass
         self._progress.update(
             self._sweep,
             advance=1,
-            total=self._pages_of_earlier_passes + in_this_pass + to_come,
+            total=self._pages_before_pass + in_this_pass + to_come,
             leads=task.fields["leads"] + len(page.records),
         )
 

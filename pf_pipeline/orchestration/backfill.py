@@ -22,7 +22,8 @@ class BackfillOutcome:
 
     Attributes:
         accounts: What became of each day's records; empty if the run failed before that.
-        problems: Why it failed, one sentence each; empty if it did not.
+        problems: What failed, one sentence each; empty if nothing did. What a check found that
+            stops nothing is here, too, beside the accounts.
         warnings: What people should look at although it succeeded.
     """
 
@@ -51,18 +52,19 @@ def backfill(pipeline: Pipeline, first: date, last: date) -> BackfillOutcome:
     if not result.success:
         return BackfillOutcome([], failed or _step_errors(result), warned)
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    return BackfillOutcome(pipeline.account(days), [], warned)
+    return BackfillOutcome(pipeline.account(days), failed, warned)
 
 
 def _check_findings(result: dg.ExecuteInProcessResult) -> tuple[list[str], list[str]]:
-    """What blocking checks, and what warning checks, found."""
+    """What checks found wrong, and what they only warn of."""
     failed: list[str] = []
     warned: list[str] = []
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed:
-            blocking = evaluation.severity is dg.AssetCheckSeverity.ERROR
-            found = f"The check {evaluation.check_name} failed: {evaluation.description}."
-            (failed if blocking else warned).append(found)
+            is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
+            words = (evaluation.description or "").rstrip(".")
+            found = f"The check {evaluation.check_name} failed: {words}."
+            (failed if is_error else warned).append(found)
     return failed, warned
 
 

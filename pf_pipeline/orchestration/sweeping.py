@@ -76,9 +76,11 @@ class Sweeper:
         days = sorted(set(leads["day"]))
         window = Window(window_of_day(days[0]).start, window_of_day(days[-1]).end)
         with self.connect() as portal, self._open_pass(days, window, by_id=True) as leads_pass:
-            pages_read = 0
-            for pages_read, page in enumerate(portal.walk_ids(leads["lead_id"]), start=1):  # noqa: B007
+            self.watcher.pass_began(len(leads_pass.known))
+            pages_read = len(leads_pass.known)
+            for page in portal.walk_ids(leads["lead_id"]):
                 self._keep(page, leads_pass)
+                pages_read += 1
             return leads_pass.finish(
                 complete=True, distinct=None, total=None, rounds=1, pages_read=pages_read
             )
@@ -137,6 +139,7 @@ class Sweeper:
                 "A sweep that was interrupted goes on: %d pages are stored already.",
                 len(leads_pass.known),
             )
+        self.watcher.pass_began(len(leads_pass.known))
         window = leads_pass.window
         walk = portal.walk(window.start, window.end, known=leads_pass.known)
         for page in self._in_one_dialect(walk):
