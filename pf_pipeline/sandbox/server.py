@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from uvicorn import Config, Server
 
 from pf_pipeline.sandbox.app import create_app
+from pf_pipeline.sandbox.connections import ResettableProtocol
 from pf_pipeline.sandbox.options import SandboxOptions
 from pf_pipeline.sandbox.traffic import Stats, StatsSnapshot
 
@@ -92,7 +93,10 @@ def _server(app: Starlette) -> Server:
     return Server(
         Config(
             app,
+            http=ResettableProtocol,
             lifespan="off",
+            # Requests say who they are themselves: connections are found by that.
+            proxy_headers=False,
             # The sandbox has no web sockets, and importing them costs time.
             ws="none",
             log_config=None,
