@@ -23,6 +23,7 @@ from pf_pipeline.sandbox.directory import listing_records, user_records
 from pf_pipeline.sandbox.lead_query import read_flag, read_lead_query, read_number
 from pf_pipeline.sandbox.misbehaving import Misbehaving
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.problems import (
     ProblemError,
     answer_not_found,
@@ -42,13 +43,17 @@ _RECORDING_ID: Final = re.compile(r"call_lead_\d+")
 
 
 def create_app(options: SandboxOptions) -> Starlette:
-    """Make the application of one sandbox; its figures are in ``app.state.stats``."""
+    """Make the application of one sandbox; its figures are in ``app.state.stats``.
+
+    Who stops it ends ``app.state.pauses`` first, lest it finish what it makes clients wait for.
+    """
     stats = Stats()
     tokens = Tokens(options)
     portal = _Portal(options, tokens, stats)
-    middleware = [Middleware(Gate, options=options, tokens=tokens, stats=stats)]
+    pauses = Pauses()
+    middleware = [Middleware(Gate, options=options, tokens=tokens, stats=stats, pauses=pauses)]
     if options.faults != "none":
-        middleware.append(Middleware(Misbehaving, options=options, stats=stats))
+        middleware.append(Middleware(Misbehaving, options=options, stats=stats, pauses=pauses))
     app = Starlette(
         routes=[
             Route(TOKEN_PATH, portal.token, methods=["POST"]),
@@ -64,6 +69,7 @@ def create_app(options: SandboxOptions) -> Starlette:
         exception_handlers={ProblemError: answer_problem, HTTPException: answer_not_found},
     )
     app.state.stats = stats
+    app.state.pauses = pauses
     return app
 
 

@@ -4,7 +4,6 @@ Belongs here: what each kind of fault does to an answer. Which one comes when is
 ``faults``; what a page with wrong data looks like, in ``page_faults``.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pf_pipeline.sandbox.connections import reset_connection
 from pf_pipeline.sandbox.faults import HARMLESS, WRONG_DATA, Fault, FaultKind, planned_faults
 from pf_pipeline.sandbox.options import SandboxOptions
 from pf_pipeline.sandbox.page_faults import Body, gone_wrong, page_number, with_nulls
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.problems import (
     ProblemError,
     ProblemType,
@@ -70,10 +70,13 @@ class _Answer:
 class Misbehaving:
     """ASGI middleware that lets requests to the API go wrong, by plan."""
 
-    def __init__(self, app: ASGIApp, *, options: SandboxOptions, stats: Stats) -> None:
+    def __init__(
+        self, app: ASGIApp, *, options: SandboxOptions, stats: Stats, pauses: Pauses
+    ) -> None:
         self._app = app
         self._options = options
         self._stats = stats
+        self._pauses = pauses
         self._troubles = TokenTroubles(options)
         self._histories: dict[str, History] = {}
         self._tokens_minted = 0
@@ -180,7 +183,7 @@ class Misbehaving:
                 await send(answer.start())
                 first = {"body": answer.body[:cut], "more_body": True}
                 await send({"type": "http.response.body", **first})
-                await asyncio.sleep(_SECONDS_BEFORE_RESET)
+                await self._pauses.pause(_SECONDS_BEFORE_RESET)
                 await _reset(scope, receive)
 
     async def _drip(self, answer: _Answer, send: Send, *, seconds: float) -> None:
@@ -190,7 +193,7 @@ class Misbehaving:
         while len(answer.body) > size:
             part, answer.body = answer.body[:size], answer.body[size:]
             await send({"type": "http.response.body", "body": part, "more_body": True})
-            await asyncio.sleep(seconds / _DRIPS)
+            await self._pauses.pause(seconds / _DRIPS)
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> _Answer:

@@ -19,6 +19,7 @@ from uvicorn import Config, Server
 from pf_pipeline.sandbox.app import create_app
 from pf_pipeline.sandbox.connections import ResettableProtocol
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.traffic import Stats, StatsSnapshot
 
 _START_SECONDS: Final = 30.0
@@ -89,8 +90,21 @@ def running_sandbox(options: SandboxOptions, port: int = 0) -> Iterator[RunningS
             thread.join()
 
 
+class _StoppableServer(Server):
+    """Uvicorn's server; when it stops, nobody is made to wait any more."""
+
+    def __init__(self, config: Config, pauses: Pauses) -> None:
+        super().__init__(config)
+        self._pauses = pauses
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let waiting requests go on, then stop."""
+        self._pauses.end()
+        await super().shutdown(sockets)
+
+
 def _server(app: Starlette) -> Server:
-    return Server(
+    return _StoppableServer(
         Config(
             app,
             http=ResettableProtocol,
@@ -102,7 +116,8 @@ def _server(app: Starlette) -> Server:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        ),
+        app.state.pauses,
     )
 
 

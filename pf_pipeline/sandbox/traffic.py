@@ -3,7 +3,6 @@
 Belongs here: what is common to all endpoints. What an endpoint answers is in ``app``.
 """
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pf_pipeline.sandbox.access import SlidingWindow, Tokens
 from pf_pipeline.sandbox.faults import FaultKind
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.problems import forbidden, too_many_requests, unauthorized
 
 TOKEN_PATH: Final = "/v1/auth/token"  # noqa: S105 - an address, not a token
@@ -92,12 +92,19 @@ class Gate:
     """ASGI middleware that lets requests in, or answers in the endpoint's stead."""
 
     def __init__(
-        self, app: ASGIApp, *, options: SandboxOptions, tokens: Tokens, stats: Stats
+        self,
+        app: ASGIApp,
+        *,
+        options: SandboxOptions,
+        tokens: Tokens,
+        stats: Stats,
+        pauses: Pauses,
     ) -> None:
         self._app = app
         self._options = options
         self._tokens = tokens
         self._stats = stats
+        self._pauses = pauses
         limit = options.requests_per_minute
         self._api_window = SlidingWindow(limit) if limit is not None else None
         self._token_window = SlidingWindow(TOKENS_PER_MINUTE) if limit is not None else None
@@ -119,7 +126,7 @@ class Gate:
         app = self._app
         if path.startswith(API_PREFIX):
             if self._options.latency_seconds:
-                await asyncio.sleep(self._options.latency_seconds)
+                await self._pauses.pause(self._options.latency_seconds)
             app = self._refusal(path, Headers(scope=scope)) or app
         await app(scope, receive, counted)
 
