@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -37,6 +37,8 @@ FirstDay = Annotated[
 LastDay = Annotated[
     date, typer.Option("--to", parser=_day, metavar="DAY", help="The last UTC day, included.")
 ]
+Order = Literal["newest", "oldest"]
+Faults = Literal["none", "rough", "hostile"]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 
 
@@ -100,7 +102,8 @@ def doctor() -> None:
 
 
 @app.command()
-def sandbox(
+def sandbox(  # noqa: PLR0913 - each argument is an option
+    *,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8640,
     seed: Annotated[int, typer.Option(help="Other seeds give other leads.")] = 1,
@@ -113,10 +116,43 @@ def sandbox(
         date | None,
         typer.Option("--to", parser=_day, metavar="DAY", help="The last one; else up to now."),
     ] = None,
+    order: Annotated[Order, typer.Option(help="Which leads the first page holds.")] = "newest",
+    history_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Forget older leads, as the portal does after 90; else none."),
+    ] = None,
+    late_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of leads that surface up to 170 minutes late."),
+    ] = 0.0,
+    live: Annotated[
+        int,
+        typer.Option(min=0, max=1_000, help="So many more leads each minute while it runs."),
+    ] = 0,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
     requests_per_minute: Annotated[
         int | None, typer.Option(min=1, help="Answer 429 beyond so many; else no limit.")
     ] = None,
+    faults: Annotated[
+        Faults,
+        typer.Option(
+            help="rough: every 12th answer fails, as the portal does on a bad day. "
+            "hostile: every 4th, and some look right with wrong data. By seed, the same each time."
+        ),
+    ] = "none",
+    drip_seconds: Annotated[
+        float, typer.Option(min=0, max=60, help="How long an answer takes that a fault slows.")
+    ] = 0.2,
+    leads_change: Annotated[
+        bool,
+        typer.Option(
+            "--leads-change",
+            help="Statuses move over hours, and recordings appear after up to 2 days.",
+        ),
+    ] = False,
+    leads_scope: Annotated[
+        bool, typer.Option(help="Whether the key may read leads; if not, they answer 403.")
+    ] = True,
 ) -> None:
     """Serve a local Property Finder that speaks both dialects, with lifelike leads."""
     with _ending_clearly():
@@ -127,8 +163,16 @@ def sandbox(
             leads_per_day=leads_per_day,
             first_day=first,
             last_day=last,
+            order=order,
+            history_days=history_days,
+            late_share=late_share,
+            leads_change=leads_change,
+            live_per_minute=live,
             latency_seconds=latency,
             requests_per_minute=requests_per_minute,
+            leads_scope=leads_scope,
+            faults=faults,
+            drip_seconds=drip_seconds,
         )
         try:
             serve(options, host, port)

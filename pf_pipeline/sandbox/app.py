@@ -1,7 +1,8 @@
 """The sandbox's web application: a stand-in for the Property Finder leads API.
 
 Belongs here: the endpoints and their addresses. What passes before an endpoint is reached (tokens,
-limits) is in ``traffic``; what a request for leads means is in ``lead_query``.
+limits) is in ``traffic``; what goes wrong on purpose, in ``misbehaving``; what a request for leads
+means, in ``lead_query``.
 """
 
 import json
@@ -20,7 +21,9 @@ from pf_pipeline.sandbox.access import TOKEN_LIFETIME, Tokens
 from pf_pipeline.sandbox.dialects import atlas_pagination, guide_pagination
 from pf_pipeline.sandbox.directory import listing_records, user_records
 from pf_pipeline.sandbox.lead_query import read_flag, read_lead_query, read_number
+from pf_pipeline.sandbox.misbehaving import Misbehaving
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.problems import (
     ProblemError,
     answer_not_found,
@@ -31,7 +34,7 @@ from pf_pipeline.sandbox.problems import (
 )
 from pf_pipeline.sandbox.recordings import recording_wav
 from pf_pipeline.sandbox.timeline import Timeline
-from pf_pipeline.sandbox.traffic import TOKEN_PATH, Gate, Stats
+from pf_pipeline.sandbox.traffic import LEADS_PATH, TOKEN_PATH, Gate, Stats
 
 ENTRIES_PER_PAGE: Final = 100
 """The default and the most that a page of users or listings may hold (contract, ``perPage``)."""
@@ -40,14 +43,21 @@ _RECORDING_ID: Final = re.compile(r"call_lead_\d+")
 
 
 def create_app(options: SandboxOptions) -> Starlette:
-    """Make the application of one sandbox; its figures are in ``app.state.stats``."""
+    """Make the application of one sandbox; its figures are in ``app.state.stats``.
+
+    Who stops it ends ``app.state.pauses`` first, lest it finish what it makes clients wait for.
+    """
     stats = Stats()
     tokens = Tokens(options)
     portal = _Portal(options, tokens, stats)
+    pauses = Pauses()
+    middleware = [Middleware(Gate, options=options, tokens=tokens, stats=stats, pauses=pauses)]
+    if options.faults != "none":
+        middleware.append(Middleware(Misbehaving, options=options, stats=stats, pauses=pauses))
     app = Starlette(
         routes=[
             Route(TOKEN_PATH, portal.token, methods=["POST"]),
-            Route("/v1/leads", portal.leads, methods=["GET"]),
+            Route(LEADS_PATH, portal.leads, methods=["GET"]),
             Route("/v1/users", portal.users, methods=["GET"]),
             Route("/v1/listings", portal.listings, methods=["GET"]),
             Route("/recordings/{recording_id}.wav", portal.recording, methods=["GET"]),
@@ -55,10 +65,11 @@ def create_app(options: SandboxOptions) -> Starlette:
             Route("/sandbox/stats", portal.stats, methods=["GET"]),
             Route("/sandbox/health", portal.health, methods=["GET"]),
         ],
-        middleware=[Middleware(Gate, options=options, tokens=tokens, stats=stats)],
+        middleware=middleware,
         exception_handlers={ProblemError: answer_problem, HTTPException: answer_not_found},
     )
     app.state.stats = stats
+    app.state.pauses = pauses
     return app
 
 
@@ -93,7 +104,7 @@ class _Portal:
         )
 
     async def leads(self, request: Request) -> Response:
-        """``GET /v1/leads``: one page, newest first, in the dialect of the request."""
+        """``GET /v1/leads``: one page, in the dialect of the request."""
         now = self._now()
         query = read_lead_query(request.query_params, self._options, now)
         base_url = self._options.public_url or str(request.base_url).rstrip("/")
@@ -103,7 +114,6 @@ class _Portal:
             if query.dialect == "guide"
             else atlas_pagination(page.total, query.per_page, query.page)
         )
-        self._stats.leads_pages += 1
         envelope = b'{"data":%b,"pagination":%b}' % (page.data, json.dumps(pagination).encode())
         return Response(envelope, media_type="application/json")
 

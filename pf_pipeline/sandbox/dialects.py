@@ -130,7 +130,7 @@ def _atlas_channel(lead: SandboxLead) -> str:
 
 
 def _sender(lead: SandboxLead) -> dict[str, Any]:
-    contacts = {
+    contacts = dict([lead.unknown_contact] if lead.unknown_contact else []) | {
         "phone": lead.phone,
         "email": lead.email,
         "whatsappUsername": lead.whatsapp_username,

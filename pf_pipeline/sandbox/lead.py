@@ -12,9 +12,10 @@ from typing import Final, Literal
 from pf_pipeline.sandbox.listings import SAMPLE_LISTING
 from pf_pipeline.sandbox.people import SARAH, Person
 
-Channel = Literal["call", "whatsapp", "email", "chat"]
-Status = Literal["sent", "delivered", "read", "replied"]
-EntityType = Literal["listing", "company", "agent", "project", "developer"]
+Channel = Literal["call", "whatsapp", "email", "chat", "telegram"]
+Status = Literal["sent", "delivered", "read", "replied", "archived"]
+EntityType = Literal["listing", "company", "agent", "project", "developer", "community"]
+"""The last channel, status and type are in no documentation: the portal may add some any day."""
 Recording = Literal["recorded", "empty", "none"]
 """Whether a call has a recording's address, an empty one, or none at all."""
 
@@ -76,6 +77,7 @@ class SandboxLead:
         name: The person's name, if given.
         email: The person's address, if given.
         whatsapp_username: The person's WhatsApp handle, if known.
+        unknown_contact: Type and value of a contact of a type that no documentation mentions.
         message: What was written; a call has none.
         listing: The listing it is about, if any.
         agent: Who received it at the portal, if anybody.
@@ -98,6 +100,7 @@ class SandboxLead:
     name: str | None = None
     email: str | None = None
     whatsapp_username: str | None = None
+    unknown_contact: tuple[str, str] | None = None
     message: str | None = None
     listing: NamedListing | None = None
     agent: Person | None = None

@@ -94,7 +94,7 @@ def read_lead_query(parameters: QueryParams, options: SandboxOptions, now: datet
     Args:
         parameters: The request's query parameters.
         options: The sandbox's options.
-        now: The present, for the limit of ``history_days``.
+        now: The present, in UTC, for the limit of ``history_days``.
 
     Raises:
         ProblemError: A parameter is unreadable or out of bounds: 400.
@@ -152,9 +152,11 @@ def _instant(parameters: QueryParams, name: str) -> datetime | None:
 def _start(parameters: QueryParams, options: SandboxOptions, now: datetime) -> datetime:
     since = _instant(parameters, "since")
     created_from = _instant(parameters, "createdAtFrom")
-    if created_from is not None and options.history_days is not None:
-        oldest = now - timedelta(days=options.history_days)
-        if created_from < oldest:
+    starts = [datetime.min.replace(tzinfo=UTC)]
+    if options.history_days is not None:
+        starts.append(now - timedelta(days=options.history_days))
+    if created_from is not None:
+        if created_from < max(starts):
             raise ProblemError(
                 400,
                 "BUSINESS_VALIDATION",
@@ -162,8 +164,6 @@ def _start(parameters: QueryParams, options: SandboxOptions, now: datetime) -> d
                 f"createdAtFrom must not be older than {options.history_days} days.",
                 "/query/createdAtFrom",
             )
-    starts = [datetime.min.replace(tzinfo=UTC)]
-    if created_from is not None:
         starts.append(created_from)
     if since is not None:
         # Nothing after now is served, and adding to the last instant there is would overflow.

@@ -11,6 +11,7 @@ from typing import Final
 
 from pf_pipeline.sandbox.inquiry import invent_lead
 from pf_pipeline.sandbox.lead import GUIDE_SAMPLE, Defect, SandboxLead
+from pf_pipeline.sandbox.novelties import with_novelties
 
 MAX_LEADS_PER_DAY: Final = 100_000
 """A day's share of the lead numbers, so that ids are unique over all days."""
@@ -50,9 +51,17 @@ def leads_of_day(seed: int, day: date, count: int) -> tuple[SandboxLead, ...]:
     ]
     for position in _malformed_positions(rng, count):
         leads[position] = replace(leads[position], defect=rng.choice(_DEFECTS))
+    # After everything else, so that novelties change nothing else about a day.
+    leads = [with_novelties(rng, lead) for lead in leads]
     if leads and day == GUIDE_SAMPLE.created_at.date():
         _place_sample(leads)
     return tuple(leads)
+
+
+def day_of_number(number: int) -> date | None:
+    """The day whose leads have a number in their id; ``None`` if no day can have it."""
+    ordinal = number // MAX_LEADS_PER_DAY
+    return date.fromordinal(ordinal) if 0 < ordinal <= date.max.toordinal() else None
 
 
 def _instants(rng: Random, day: date, count: int) -> list[datetime]:

@@ -6,12 +6,17 @@ Belongs here: the options and their defaults. How they are obeyed is up to the o
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, Literal
 
 from pf_pipeline.sandbox.dialects import Dialect
+from pf_pipeline.sandbox.faults import FaultLevel
 
 EARLIEST_DAY: Final = date(2025, 12, 1)
 """Where the sandbox's history begins, unless the options say otherwise."""
+
+
+Order = Literal["newest", "oldest"]
+"""Which leads the first page holds."""
 
 
 def utc_now() -> datetime:
@@ -35,8 +40,18 @@ class SandboxOptions:
         latency_seconds: How long each request to the API waits before it is answered.
         requests_per_minute: Above this the API answers 429; ``None`` means no limit. With a limit
             tokens are limited too, to 60 a minute (contract, rate limits).
-        history_days: An atlas ``createdAtFrom`` older than this is refused, as the real portal
-            does after three months; ``None`` means never.
+        history_days: How long leads are kept, as the real portal keeps them for three months:
+            older ones are not served, and an older atlas ``createdAtFrom`` is refused. ``None``
+            means for ever.
+        leads_scope: Whether the key has the scope ``leads:read``; without it leads answer 403.
+        order: Which leads come first; the portal's own order is not documented.
+        late_share: The share of leads that surface only up to 170 minutes after their creation.
+        leads_change: Whether leads change after their creation: statuses move over hours to their
+            last one, and recordings appear after minutes to 2 days.
+        live_per_minute: How many more leads each minute brings while the sandbox runs, whatever
+            ``last_day`` says.
+        faults: What goes wrong; decided by the seed for each attempt of a request.
+        drip_seconds: How long an answer takes that a fault lets trickle.
         public_url: Where recording and response links point, without a trailing slash, so that
             they outlive a sandbox on a passing port; ``None`` means to the host of each request.
         clock: Gives the present as an aware instant; nothing later is served.
@@ -53,5 +68,12 @@ class SandboxOptions:
     latency_seconds: float = 0.0
     requests_per_minute: int | None = None
     history_days: int | None = None
+    leads_scope: bool = True
+    order: Order = "newest"
+    late_share: float = 0.0
+    leads_change: bool = False
+    live_per_minute: int = 0
+    faults: FaultLevel = "none"
+    drip_seconds: float = 0.2
     public_url: str | None = None
     clock: Callable[[], datetime] = utc_now

@@ -10,10 +10,14 @@ from starlette.responses import JSONResponse
 
 ProblemType = Literal[
     "AUTHENTICATION",
+    "AUTHORIZATION",
     "RATE_LIMIT",
     "NOT_FOUND",
     "SCHEMA_VALIDATION",
     "BUSINESS_VALIDATION",
+    "INTERNAL",
+    "BAD_GATEWAY",
+    "TIMEOUT",
 ]
 
 
@@ -60,6 +64,13 @@ def invalid(pointer: str, detail: str) -> ProblemError:
 def unauthorized(detail: str) -> ProblemError:
     """Credentials that are missing, wrong or expired: 401."""
     return ProblemError(401, "AUTHENTICATION", "Unauthorized", detail)
+
+
+def forbidden(scope: str) -> ProblemError:
+    """Good credentials that may not do this: 403."""
+    return ProblemError(
+        403, "AUTHORIZATION", "Forbidden", f"The API key does not have the scope {scope}."
+    )
 
 
 def not_found(path: str) -> ProblemError:

@@ -17,7 +17,9 @@ from starlette.applications import Starlette
 from uvicorn import Config, Server
 
 from pf_pipeline.sandbox.app import create_app
+from pf_pipeline.sandbox.connections import ResettableProtocol
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.traffic import Stats, StatsSnapshot
 
 _START_SECONDS: Final = 30.0
@@ -88,17 +90,34 @@ def running_sandbox(options: SandboxOptions, port: int = 0) -> Iterator[RunningS
             thread.join()
 
 
+class _StoppableServer(Server):
+    """Uvicorn's server; when it stops, nobody is made to wait any more."""
+
+    def __init__(self, config: Config, pauses: Pauses) -> None:
+        super().__init__(config)
+        self._pauses = pauses
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let waiting requests go on, then stop."""
+        self._pauses.end()
+        await super().shutdown(sockets)
+
+
 def _server(app: Starlette) -> Server:
-    return Server(
+    return _StoppableServer(
         Config(
             app,
+            http=ResettableProtocol,
             lifespan="off",
+            # Requests say who they are themselves: connections are found by that.
+            proxy_headers=False,
             # The sandbox has no web sockets, and importing them costs time.
             ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        ),
+        app.state.pauses,
     )
 
 

@@ -93,6 +93,30 @@ def test_requests_above_the_limit_are_refused() -> None:
     assert "Retry-After" not in answers[3].headers
 
 
+def test_provoked_refusals_are_counted() -> None:
+    with client_of(SandboxOptions(clock=Clock(NOW), requests_per_minute=3)) as client:
+        for _ in range(5):
+            client.get("/v1/users")
+        stats = client.sandbox.stats()
+    assert stats["limited"] == 2
+    assert stats["statuses"] == {"200": 3, "429": 2}
+
+
+def test_a_key_without_the_scope_cannot_read_leads() -> None:
+    with client_of(SandboxOptions(clock=Clock(NOW), leads_scope=False)) as client:
+        answers = [client.get("/v1/leads", token=client.mint()) for _ in range(2)]
+        others = [client.get(path) for path in ("/v1/users", "/v1/listings")]
+        closed = client.get("/v1/leads", token="wrong")
+        stats = client.sandbox.stats()
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert answers[0].headers["Content-Type"] == "application/problem+json"
+    assert answers[0].json()["type"] == "AUTHORIZATION"
+    assert "leads:read" in answers[0].json()["detail"]
+    assert [answer.status_code for answer in others] == [200, 200]
+    assert closed.status_code == 401
+    assert stats["leads_pages"] == 0
+
+
 def test_tokens_have_a_limit_of_their_own() -> None:
     body = {"apiKey": "sandbox-key", "apiSecret": "sandbox-secret"}
     with client_of(SandboxOptions(clock=Clock(NOW), requests_per_minute=1)) as client:

@@ -157,6 +157,12 @@ def test_whatsapp_username_is_a_contact_of_its_own() -> None:
     assert {"type": "whatsappUsername", "value": "home.seeker"} in contacts
 
 
+def test_an_unknown_contact_comes_before_the_others() -> None:
+    unknown = atlas(replace(GUIDE_SAMPLE, unknown_contact=("botim", "seeker-1")))
+    known = atlas(GUIDE_SAMPLE)["sender"]["contacts"]
+    assert unknown["sender"]["contacts"] == [{"type": "botim", "value": "seeker-1"}, *known]
+
+
 def test_atlas_carries_project_developer_distribution_enrichment_and_tags() -> None:
     record = atlas(
         replace(

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -239,6 +240,53 @@ def test_a_window_older_than_the_history_is_refused() -> None:
     assert refused.status_code == 400
     assert refused.json()["type"] == "BUSINESS_VALIDATION"
     assert accepted.status_code == 200
+
+
+def test_the_portal_forgets_in_both_dialects() -> None:
+    start = utc("2025-12-19T10:30:00")
+    options = SandboxOptions(history_days=90, clock=Clock(start + timedelta(days=90)))
+    with client_of(options) as client:
+        guide = ids(client.leads(since="2025-12-01T00:00:00Z", perPage=50))
+        atlas = ids(client.leads(createdAtTo="2026-01-01T00:00:00Z"))
+        named = ids(client.leads(id=["lead_987654"]))
+        options.clock.now += timedelta(seconds=1)  # type: ignore[attr-defined]
+        forgotten = ids(client.leads(id=["lead_987654"]))
+    kept = [lead for lead in NEWEST_FIRST if lead.created_at >= start]
+    assert guide[-1] == "lead_987654"
+    assert [text for text in atlas if text in {lead.lead_id for lead in kept}] == ids(
+        rendered(sound(kept), atlas_record, client)
+    )
+    assert atlas[-1] == "lead_987654"
+    assert named == ["lead_987654"]
+    assert forgotten == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "render"), [(ALL_GUIDE, guide_record), (ALL_ATLAS, atlas_record)]
+)
+def test_the_oldest_can_come_first(
+    parameters: dict[str, str], render: Callable[[SandboxLead, str], Record]
+) -> None:
+    options = SandboxOptions(first_day=DAYS[0], order="oldest", clock=Clock(utc("2025-12-21")))
+    with client_of(options) as client:
+        assert client.leads(perPage=7, **parameters) == rendered(LEADS, render, client)
+
+
+def test_a_few_ids_are_found_without_looking_at_all_days() -> None:
+    wanted = [LEADS[3], LEADS[70], LEADS[150]]
+    named = [*(lead.lead_id for lead in wanted), "lead_1", "call_lead_x", "", "call_lead_7380000"]
+    with (
+        mock.patch("pf_pipeline.sandbox.days.leads_of_day", wraps=leads_of_day) as invent,
+        client_of(SandboxOptions(clock=Clock(utc("2026-02-01")))) as client,
+    ):
+        found = client.leads(id=named)
+    assert found == rendered(wanted[::-1], atlas_record, client)
+    assert sorted(call.args[1] for call in invent.call_args_list) == DAYS
+
+
+def test_ids_and_windows_combine(client: Client) -> None:
+    named = [LEADS[3].lead_id, LEADS[70].lead_id]
+    assert ids(client.leads(id=named, createdAtFrom="2025-12-19T00:00:00Z")) == named[1:]
 
 
 def test_no_lead_of_the_future_is_served() -> None:

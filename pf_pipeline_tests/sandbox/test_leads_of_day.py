@@ -129,6 +129,10 @@ def _is_arabic(lead: SandboxLead) -> bool:
         pytest.param(lambda lead: lead.unknown_field is not None, 0.01, 0.03, id="unknown field"),
         pytest.param(lambda lead: lead.whatsapp_username is not None, 0.01, 0.04, id="username"),
         pytest.param(lambda lead: lead.defect is not None, 0.005, 0.005, id="malformed"),
+        pytest.param(lambda lead: lead.channel == "telegram", 0.002, 0.005, id="unknown channel"),
+        pytest.param(lambda lead: lead.status == "archived", 0.002, 0.005, id="unknown status"),
+        pytest.param(lambda lead: lead.entity_type == "community", 0.002, 0.005, id="unknown type"),
+        pytest.param(lambda lead: bool(lead.unknown_contact), 0.002, 0.005, id="unknown contact"),
     ],
 )
 def test_mix_is_lifelike(
@@ -158,7 +162,7 @@ def test_missed_calls_have_no_recording_and_stay_delivered(many_leads: list[Sand
 
 def test_all_statuses_occur_among_messages(many_leads: list[SandboxLead]) -> None:
     statuses = {lead.status for lead in many_leads if lead.call is None}
-    assert statuses == {"sent", "delivered", "read", "replied"}
+    assert statuses == {"sent", "delivered", "read", "replied", "archived"}
 
 
 def test_messages_are_written_but_calls_are_not(many_leads: list[SandboxLead]) -> None:

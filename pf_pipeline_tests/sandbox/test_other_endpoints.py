@@ -155,4 +155,7 @@ def test_stats_count_requests_and_pages() -> None:
         "requests": {"/v1/leads": 4, "/recordings": 1},
         "response_link_hits": 0,
         "leads_pages": 3,
+        "statuses": {"200": 4, "401": 1},
+        "limited": 0,
+        "faults": {},
     }

@@ -4,13 +4,16 @@ import socket
 import subprocess
 import sys
 import threading
-from time import monotonic
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from time import monotonic, sleep
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from pf_pipeline.sandbox import SandboxOptions, create_app, running_sandbox
+from pf_pipeline.sandbox.faults import FaultKind, planned_faults
 
 SERVE = "from pf_pipeline.sandbox import *; serve(SandboxOptions(), '127.0.0.1', 0)"
 
@@ -63,6 +66,47 @@ def test_latency_slows_every_request_to_the_api() -> None:
         started = monotonic()
         requests.get(f"{sandbox.base_url}/v1/users", timeout=10)
     assert monotonic() - started >= 0.1
+
+
+SLOW_DRIP = next(
+    request
+    for request in (f"/v1/leads?search={n}" for n in count())
+    if [fault.kind for fault in planned_faults("hostile", 1, request)] == [FaultKind.SLOW_DRIP]
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "request_"),
+    [
+        ("latency_seconds=60", "/v1/users"),
+        ("faults='hostile', drip_seconds=60", SLOW_DRIP),
+    ],
+)
+def test_a_stop_ends_all_waiting_quietly(options: str, request_: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", SERVE.replace("()", f"({options})")]
+    with subprocess.Popen(  # noqa: S603 - the command is written above
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"PF_API_BASE_URL=(\S+)", process.stdout.readline())
+        assert found is not None
+        base_url = found[1]
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(
+                requests.get,
+                base_url + request_,
+                headers={"Authorization": "Bearer sandbox-token"},
+                timeout=50,
+            )
+            for _ in range(500):
+                if requests.get(f"{base_url}/sandbox/stats", timeout=10).json()["requests"]:
+                    break
+                sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=20)
+            assert waiting.result().json()["pagination"]["total"] > 0
+    assert process.returncode == 0
+    assert complaints == ""
 
 
 def test_two_applications_share_no_figures() -> None:
