@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import backfill, rate
+from bench import archive_year, backfill, rate
 from bench.machine import describe_machine
 
 
@@ -9,6 +9,7 @@ def main() -> None:
     print(describe_machine())
     backfill.main()
     rate.main()
+    archive_year.main()
 
 
 if __name__ == "__main__":

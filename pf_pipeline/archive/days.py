@@ -100,10 +100,6 @@ class DayFolder:
         """Sweeps with a manifest that stand as files of their own, oldest first."""
         return [sweep for sweep in self._names(SWEEP_PREFIX) if self.manifest_path(sweep).is_file()]
 
-    def sweeps(self) -> set[str]:
-        """Every sweep's folder name, finished or not, loose or packed."""
-        return {*self._names(SWEEP_PREFIX), *self.manifests()}
-
     def loose_manifest(self, sweep: str) -> Manifest | None:
         """A loose sweep's manifest; None if there is none that can be read."""
         try:

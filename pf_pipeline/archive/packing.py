@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pf_pipeline.archive.days import DayFolder
+from pf_pipeline.archive.days import DayFolder, listed
 from pf_pipeline.archive.files import flush_folder
 from pf_pipeline.archive.manifests import Manifest
 from pf_pipeline.archive.packs import (
@@ -67,7 +67,7 @@ def pack_day(folder: DayFolder, sweeps: Iterable[str]) -> Packed | None:
         for pack in packs:
             if pack != path:
                 pack.unlink()
-    _remove(folder, loose, digests)
+    _remove(folder, manifests, digests)
     return Packed(len(before), sum(sizes), 1, path.stat().st_size) if path else None
 
 
@@ -133,9 +133,14 @@ def _files(folder: DayFolder, sweeps: Iterable[str], digests: Mapping[str, str])
 
 
 def _remove(folder: DayFolder, sweeps: Iterable[str], digests: Mapping[str, str]) -> None:
+    """Remove what the day's pack holds, what an interrupted unpacking left, and half files."""
     chosen = list(sweeps)
     for path in _files(folder, chosen, digests):
         path.unlink()
+    for place in (folder.path, *(folder.path / sweep for sweep in chosen)):
+        for name in listed(place):
+            if name.startswith(".") and name.endswith(".tmp"):
+                (place / name).unlink(missing_ok=True)
     for sweep in chosen:
         with suppress(OSError):  # something that no manifest names stays where it is
             (folder.path / sweep).rmdir()

@@ -4,7 +4,7 @@ What a running pass has stored stands in its journal; readers know manifests onl
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import TracebackType
@@ -81,6 +81,7 @@ class LeadsPass:
         journal: Journal,
         folders: Folders,
         *,
+        standing: Mapping[date, Sequence[Manifest]],
         wanted: Window,
         known: list[KnownPage] | None,
         now: Callable[[], datetime],
@@ -91,6 +92,7 @@ class LeadsPass:
         Args:
             journal: The pass's journal; its pages can be read.
             folders: The days that the pass serves.
+            standing: The finished sweeps of each day, whose pages are not stored again.
             wanted: The window asked for now.
             known: What an interrupted attempt stored; None if none is resumed.
             now: The clock.
@@ -103,7 +105,10 @@ class LeadsPass:
         self._wanted = wanted
         self._now = now
         self._release = release
-        self._files = {day: _files_by_digest(folder) for day, folder in folders.items()}
+        self._files = {
+            day: {page.sha256: page.file for manifest in manifests for page in manifest.pages}
+            for day, manifests in standing.items()
+        }
         self._names = {day: set[str]() for day in folders}
         for page in journal.pages:
             for day, stored in page.by_day.items():
@@ -246,11 +251,3 @@ def clear_leftovers(journal: Journal, folders: Folders) -> None:
     for day, folder in folders.items():
         named = (page.by_day[day].file for page in journal.pages if day in page.by_day)
         folder.clear(journal.sweep, keep=named)
-
-
-def _files_by_digest(folder: DayFolder) -> dict[str, str]:
-    return {
-        page.sha256: page.file
-        for manifest in folder.manifests().values()
-        for page in manifest.pages
-    }

@@ -62,11 +62,14 @@ class UnfinishedPasses:
                 self._close(journal)
             _release(journal.path, lock)
         folders = {day: self._folder_of(day) for day in question.days}
-        journal, lock = resumed or self._begin(question, folders, begun_at)
+        standing = {day: folder.manifests() for day, folder in folders.items()}
+        taken = {sweep for sweeps in standing.values() for sweep in sweeps}
+        journal, lock = resumed or self._begin(question, taken, folders, begun_at)
         try:
             return LeadsPass(
                 journal,
                 folders,
+                standing={day: [*sweeps.values()] for day, sweeps in standing.items()},
                 wanted=question.window,
                 known=_resume(journal, folders) if resumed else None,
                 now=now,
@@ -95,10 +98,11 @@ class UnfinishedPasses:
 
     def _interrupted(self) -> Iterator[tuple[Journal, BaseFileLock]]:
         """The journals that nobody holds, latest first, each with its lock held."""
-        for name in reversed(listed(self._path)):
-            if not name.endswith(LOCK_SUFFIX):
+        names = {name.removesuffix(LOCK_SUFFIX) for name in listed(self._path)}
+        for name in sorted(names, reverse=True):
+            if not name.endswith(JOURNAL_SUFFIX):
                 continue
-            journal_path = self._path / name.removesuffix(LOCK_SUFFIX)
+            journal_path = self._path / name
             lock = _lock_of(journal_path)
             if lock is None:
                 continue
@@ -109,11 +113,10 @@ class UnfinishedPasses:
                 _release(journal_path, lock)
 
     def _begin(
-        self, question: Question, folders: Folders, now: datetime
+        self, question: Question, taken: set[str], folders: Folders, now: datetime
     ) -> tuple[Journal, BaseFileLock]:
-        """A journal under a name that neither a pass nor a sweep of its days has had."""
+        """A journal under a name that neither a pass nor a sweep of its days has."""
         make_folder(self._path)
-        taken = {sweep for folder in folders.values() for sweep in folder.sweeps()}
         stamp = now.astimezone(UTC).strftime(STAMP)
         for attempt in count(1):
             name = stamp if attempt == 1 else f"{stamp}-{attempt}"
@@ -121,10 +124,13 @@ class UnfinishedPasses:
             lock = _lock_of(path) if f"{SWEEP_PREFIX}{name}" not in taken else None
             if lock is None:
                 continue
-            if path.exists():
-                lock.release()
-                continue
             journal = Journal(path, question, now)
+            # Looked at under the lock: a pass that began at the same instant may just have ended.
+            if path.exists() or any(
+                folder.manifest_path(journal.sweep).exists() for folder in folders.values()
+            ):
+                _release(path, lock)
+                continue
             journal.write()
             return journal, lock
         raise AssertionError
@@ -214,8 +220,10 @@ def _lock_of(journal_path: Path) -> BaseFileLock | None:
 
 
 def _release(journal_path: Path, lock: BaseFileLock) -> None:
-    """Give a lock back; its file goes with the journal."""
-    # Removed while it is held: whoever waits for this very file finds that it has no name any more.
+    """Give a lock back; its file goes with the journal, and what a crash left of one."""
     if not journal_path.exists():
+        for temporary in journal_path.parent.glob(f".{journal_path.name}.*.tmp"):
+            temporary.unlink(missing_ok=True)
+        # Removed while it is held: whoever waits for this very file finds that it has no name.
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

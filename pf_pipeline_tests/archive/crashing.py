@@ -1,8 +1,13 @@
-"""Passes that are killed: a program that the crash tests run, and that dies by ``SIGKILL``.
+"""Work on the archive that is killed: a program that the crash tests run, and that dies by SIGKILL.
 
 ``operations FOLDER`` stores the same pass again and again, each time in a folder of its own, and
-is killed before the first, the second, ... the last operation on files. ``moments FOLDER COUNT``
-stores passes without end and is killed COUNT times, at whatever instant after a few manifests.
+is killed before the first, the second, ... the last operation on files; ``packing FOLDER`` does so
+with packing, packing again, and unpacking. ``moments FOLDER COUNT`` stores passes without end and
+is killed COUNT times, at whatever instant after a few manifests. ``reruns FOLDER COUNT`` kills
+COUNT passes, some of them several times, each followed by a rerun that goes through to the end; it
+ends with an error if an archive is not what an undisturbed pass leaves. For a long run:
+
+    python -m pf_pipeline_tests.archive.crashing reruns "$(mktemp -d)" 200
 
 It forks, so that each death costs milliseconds; the tests' own process has threads and cannot.
 """
@@ -12,7 +17,10 @@ import random
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import date
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -23,14 +31,16 @@ from pf_pipeline_tests.archive.builders import (
     NOON,
     Page,
     after,
+    ids_of,
     lead,
     page,
     store,
+    stored_pages,
 )
 
 DAYS = (DAY, NEXT_DAY)
 PASSES_SURVIVED = 4
-CHANGES = frozenset({"open", "os.mkdir", "os.rename", "os.remove"})
+CHANGES = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"})
 
 
 def first_pass() -> list[Page]:
@@ -113,8 +123,118 @@ def kill_at_random_moments(folder: Path, times: int) -> None:
         was_killed(process)
 
 
+def packing_steps(folder: Path) -> None:
+    """Kill each way of packing before every operation on files."""
+    for name, prepare, work in (
+        ("pack", [], RawLeads.pack),
+        ("pack-again", [RawLeads.pack, add_sweep], RawLeads.pack),
+        ("unpack", [RawLeads.pack], RawLeads.unpack),
+    ):
+        for operation in count(1):
+            data_dir = folder / f"{name}-{operation:03d}"
+            raw = RawLeads(data_dir)
+            fill(raw)
+            for step in prepare:
+                step(raw, DAY)
+
+            def crash(
+                data_dir: Path = data_dir,
+                operation: int = operation,
+                work: Callable[[RawLeads, date], object] = work,
+            ) -> None:
+                die_before(operation, data_dir)
+                work(RawLeads(data_dir), DAY)
+
+            if not was_killed(fork(crash)):
+                break
+
+
+def fill(raw: RawLeads) -> None:
+    """A day of three sweeps that share pages."""
+    for minutes in range(3):
+        store(
+            raw,
+            page(1, lead("same"), at=after(minutes)),
+            page(2, lead("moving", status=minutes), at=after(minutes)),
+            at=after(minutes),
+        )
+
+
+def add_sweep(raw: RawLeads, _: date) -> None:
+    """One more sweep, in part of what the pack holds."""
+    store(raw, page(1, lead("same"), at=after(9)), page(2, lead("later")), at=after(9))
+
+
+FIRST_PAGES = 2
+LONG_PASS = [
+    page(n, lead(f"{n}.a", text="x" * 300), lead(f"{n}.b", NEXT_DAY if n % 3 else DAY))
+    for n in range(1, 13)
+]
+
+
+def kill_and_rerun(folder: Path, times: int) -> None:
+    chance = random.Random(times)  # noqa: S311 - any moments will do
+    spent = _seconds_of_a_pass(folder / "undisturbed")
+    deaths = 0
+    while deaths < times:
+        data_dir = folder / f"death-{deaths:03d}"
+        raw = RawLeads(data_dir)
+        store(raw, *LONG_PASS[:FIRST_PAGES], days=DAYS)
+        for attempt in range(chance.choice([1, 1, 2, 3])):
+            process = fork(partial(long_pass, data_dir, attempt))
+            time.sleep(chance.uniform(0, spent * 1.2))
+            os.kill(process, signal.SIGKILL)
+            deaths += was_killed(process)
+        has_ended = not (data_dir / "raw/passes").exists() or not [*data_dir.rglob("*.jsonl")]
+        sweeps = len(raw.manifests(DAY))
+        long_pass(data_dir, 9)
+        check_archive(data_dir, sweeps + 1 if has_ended else max(2, sweeps))
+    print(f"{deaths} deaths, each followed by a rerun: every archive is as undisturbed")  # noqa: T201
+
+
+def long_pass(data_dir: Path, attempt: int) -> None:
+    store(RawLeads(data_dir), *LONG_PASS, days=DAYS, at=after(60 + attempt))
+
+
+def check_archive(data_dir: Path, sweeps: int) -> None:
+    """Compare an archive with what so many sweeps leave, of which the first saw two pages.
+
+    Raises:
+        RuntimeError: They differ.
+    """
+    raw = RawLeads(data_dir)
+    for day in DAYS:
+        expected = Counter(
+            {
+                record["id"]: sweeps if received.number <= FIRST_PAGES else sweeps - 1
+                for received in LONG_PASS
+                for record in received.records
+                if isinstance(record, dict) and record["createdAt"].startswith(day.isoformat())
+            }
+        )
+        state = (Counter(ids_of(raw, day)), len(raw.manifests(day)))
+        if state != (expected, sweeps) or not all(one.complete for one in raw.manifests(day)):
+            raise RuntimeError(f"{data_dir} differs on {day}: {state}, but {(expected, sweeps)}")
+    if len(stored_pages(data_dir)) != len(stored_pages(data_dir.parent / "undisturbed")):
+        raise RuntimeError(f"{data_dir} holds pages twice, or too few")
+    if [*data_dir.rglob("*.jsonl*"), *data_dir.rglob("*.tmp")]:
+        raise RuntimeError(f"{data_dir} holds leftovers")
+
+
+def _seconds_of_a_pass(data_dir: Path) -> float:
+    store(RawLeads(data_dir), *LONG_PASS[:FIRST_PAGES], days=DAYS)
+    started = time.perf_counter()
+    long_pass(data_dir, 0)
+    return time.perf_counter() - started
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "operations":
-        kill_before_every_operation(Path(sys.argv[2]))
+    mode, place = sys.argv[1], Path(sys.argv[2])
+    if mode == "operations":
+        kill_before_every_operation(place)
+    elif mode == "packing":
+        packing_steps(place)
+    elif mode == "moments":
+        kill_at_random_moments(place, int(sys.argv[3]))
     else:
-        kill_at_random_moments(Path(sys.argv[2]), int(sys.argv[3]))
+        kill_and_rerun(place, int(sys.argv[3]))

@@ -34,6 +34,23 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path
     assert files_under(tmp_path) == {}
 
 
+def test_a_file_that_does_not_pass_its_check_does_not_take_its_place(tmp_path: Path) -> None:
+    def refuse(temporary: Path) -> None:
+        raise ValueError(temporary.read_bytes().decode())
+
+    write_atomically(tmp_path / "file", b"earlier")
+    with pytest.raises(ValueError, match="later"):
+        write_atomically(tmp_path / "file", b"later", check=refuse)
+    assert files_under(tmp_path) == {"file": b"earlier"}
+
+
+def test_files_and_folders_are_for_their_owner_only(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    write_atomically(tmp_path / "a" / "b" / "file", b"content")
+    modes = [path.stat().st_mode & 0o777 for path in sorted((tmp_path / "a").rglob("*"))]
+    assert modes == [0o700, 0o600]
+
+
 def test_several_may_write_the_same_file_at_once_and_one_of_them_wins(tmp_path: Path) -> None:
     path = tmp_path / "file"
     contents = [bytes([worker]) * 100_000 for worker in range(8)]

@@ -1,9 +1,6 @@
 import gzip
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -15,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pf_pipeline.archive import Archive, RawLeads
-from pf_pipeline_tests.archive import crashing
 from pf_pipeline_tests.archive.builders import (
     DAY,
     NEXT_DAY,
@@ -282,61 +278,7 @@ def test_a_pass_after_one_that_failed_stores_all_its_pages(raw: RawLeads) -> Non
     assert ids_of(raw) == ["a", "b"]
 
 
-# ---- crashes
-
-
-def crash(*arguments: object) -> None:
-    command = [sys.executable, "-m", crashing.__name__, *map(str, arguments)]
-    subprocess.run(command, check=True, timeout=120)  # noqa: S603 - our own program
-
-
-@pytest.fixture(scope="module")
-def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folders in which the second pass died before one operation each."""
-    folder = tmp_path_factory.mktemp("crashed")
-    crash("operations", folder)
-    return folder
-
-
-def test_killed_before_any_operation_on_files_a_pass_leaves_whole_sweeps_only(
-    crashed: Path,
-) -> None:
-    outcomes = set()
-    folders = sorted(crashed.iterdir())
-    for folder in folders:
-        raw = RawLeads(folder)
-        state = (len(raw.manifests(DAY)), len(raw.manifests(NEXT_DAY)))
-        outcomes.add(state)
-        before, later = ["known", "shared"], ["known", "new", "both"]
-        assert ids_of(raw, DAY) == (before if state[0] == 1 else ["known", *before, *later[1:]])
-        assert ids_of(raw, NEXT_DAY) == (["next"] if state[1] == 1 else ["next", "both-next"])
-    assert outcomes == {(1, 1), (2, 1), (2, 2)}
-    assert len(folders) > 20
-
-
-def test_killed_before_any_operation_on_files_a_pass_can_be_made_again(
-    crashed: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(crashed, tmp_path / "crashed")
-    for folder in sorted((tmp_path / "crashed").iterdir()):
-        raw = RawLeads(folder)
-        store(raw, *crashing.second_pass(), days=BOTH_DAYS, at=after(120))
-        assert set(ids_of(raw, DAY)) == {"known", "shared", "new", "both"}
-        assert set(ids_of(raw, NEXT_DAY)) == {"next", "both-next"}
-
-
-def test_killed_at_any_moment_a_pass_leaves_whole_sweeps_only(tmp_path: Path) -> None:
-    crash("moments", tmp_path, 25)
-    finished = 0
-    for folder in sorted(tmp_path.iterdir()):
-        raw = RawLeads(folder)
-        for day in BOTH_DAYS:
-            manifests = raw.manifests(day)
-            finished += len(manifests)
-            assert [len(manifest.pages) for manifest in manifests] == [3] * len(manifests)
-            expected = [f"{n}.{p}" for n in range(1, len(manifests) + 1) for p in (1, 2, 3)]
-            assert sorted(ids_of(raw, day)) == sorted(expected)
-    assert finished >= sum(death % crashing.PASSES_SURVIVED for death in range(25))
+# ---- crashes, but see test_crashes.py
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
