@@ -262,6 +262,7 @@ USING (
             first_observed_at,
             last_observed_at,
             status,
+            listing_id,
             listing_reference,
             reference_key,
             portal_agent_id,
@@ -273,6 +274,7 @@ USING (
         SELECT
             seen_before.*,
             observations.status,
+            observations.listing_id,
             observations.listing_reference,
             observations.reference_key,
             observations.portal_agent_id,
@@ -305,26 +307,70 @@ USING (
         WHERE last_observed_at > first_observed_at
     ),
 
-    -- What was known of the inputs at each moment, in the order of the merge law, and since when.
-    leads AS (
+    ordered AS (
+        SELECT
+            *,
+            -- The order of the merge law.
+            row_number() OVER (
+                PARTITION BY lead_id, state
+                ORDER BY
+                    moment,
+                    observed_by = 'poll',
+                    coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
+                    content_id
+            ) AS position,
+            CASE
+                WHEN listing_reference IS NOT NULL
+                    THEN {{'reference': listing_reference, 'key': reference_key}}
+            END AS own_listing,
+            CASE
+                WHEN portal_agent_id IS NOT NULL
+                    THEN {{'id': portal_agent_id, 'kind': portal_agent_kind}}
+            END AS portal_agent
+        FROM moments
+    ),
+
+    -- A listing that is named by its id alone has the reference that was last heard of it.
+    completed AS (
+        SELECT
+            *,
+            coalesce(
+                own_listing,
+                last_value(own_listing IGNORE NULLS) OVER (
+                    PARTITION BY lead_id, state, listing_id
+                    ORDER BY position
+                ),
+                {{'reference': NULL, 'key': NULL}}
+            ) AS listing
+        FROM ordered
+    ),
+
+    -- What was known of the inputs at each moment, by the merge law, and since when.
+    known AS (
         SELECT
             lead_id,
             state,
             max(first_observed_at) OVER up_to_here AS known_since,
-            last_value(listing_reference IGNORE NULLS) OVER up_to_here AS listing_reference,
-            last_value(reference_key IGNORE NULLS) OVER up_to_here AS reference_key,
-            last_value(portal_agent_id IGNORE NULLS) OVER up_to_here AS portal_agent_id,
-            last_value(portal_agent_kind IGNORE NULLS) OVER up_to_here AS portal_agent_kind
-        FROM moments
-        WINDOW up_to_here AS (
-            PARTITION BY lead_id, state
-            ORDER BY
-                moment,
-                observed_by = 'poll',
-                coalesce(list_position(['sent', 'delivered', 'read', 'replied'], status), 0),
-                content_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        )
+            last_value(
+                CASE
+                    WHEN listing_id IS NOT NULL OR listing_reference IS NOT NULL THEN listing
+                END IGNORE NULLS
+            ) OVER up_to_here AS listing,
+            last_value(portal_agent IGNORE NULLS) OVER up_to_here AS portal_agent
+        FROM completed
+        WINDOW up_to_here AS (PARTITION BY lead_id, state ORDER BY position)
+    ),
+
+    leads AS (
+        SELECT
+            lead_id,
+            state,
+            known_since,
+            listing.reference AS listing_reference,
+            listing.key AS reference_key,
+            portal_agent.id AS portal_agent_id,
+            portal_agent.kind AS portal_agent_kind
+        FROM known
     ),
 
     {REFERENCE_DATA},

@@ -4,7 +4,9 @@ The rules themselves are ``assignment.sql``, which the CRM runs over its own tab
 over frames, for the staged files.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.resources import files
 
 import pandas as pd
@@ -13,6 +15,8 @@ from pf_pipeline.leads.frames import select
 from pf_pipeline.leads.merging import MERGE_LAW
 from pf_pipeline.leads.portal_directory import read_listings, read_users
 
+DAY_LENGTH = len("2025-12-19")
+
 ASSIGNMENT_RULES = files(__package__).joinpath("assignment.sql").read_text(encoding="utf-8")
 
 MERGE_AND_ASSIGN = f"""
@@ -20,6 +24,19 @@ WITH leads AS (SELECT * FROM ({MERGE_LAW}))
 SELECT * FROM ({ASSIGNMENT_RULES})
 """
 """Leads with their agents from the relations ``observations`` and :class:`ReferenceData`."""
+
+MERGE_AND_ASSIGN_BY_DAY = f"""
+WITH observations AS (
+    -- The day in front of the id keeps the days apart.
+    SELECT * EXCLUDE (day, times_observed) REPLACE (day || lead_id AS lead_id)
+    FROM observations_by_day
+)
+SELECT
+    * REPLACE (substr(lead_id, {DAY_LENGTH + 1}) AS lead_id),
+    substr(lead_id, 1, {DAY_LENGTH}) AS day
+FROM ({MERGE_AND_ASSIGN})
+ORDER BY created_at, lead_id
+"""
 
 
 @dataclass(frozen=True)
@@ -66,18 +83,26 @@ def assign_leads(leads: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
     return select(ASSIGNMENT_RULES, leads=leads, **reference.relations())
 
 
-def merge_and_assign(observations: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
-    """Make one lead of its observations by the merge law, and give it its agent.
+def merge_and_assign(
+    observations: Mapping[date, pd.DataFrame], reference: ReferenceData
+) -> dict[date, pd.DataFrame]:
+    """Make one lead of its observations by the merge law, and give it its agent, day by day.
 
     Args:
-        observations: Columns of :class:`~pf_pipeline.leads.schema.Observation`.
+        observations: For each day columns of :class:`~pf_pipeline.leads.schema.Observation`. A
+            lead that stands in several days is merged in each of them by itself.
         reference: What the rules decide by.
 
     Returns:
-        One row a lead, ordered by creation and id.
+        For each day one row a lead, ordered by creation and id.
     """
-    return select(
-        f"SELECT * FROM ({MERGE_AND_ASSIGN}) ORDER BY created_at, lead_id",
-        observations=observations.drop(columns="times_observed"),
+    # All days in one query: planning it takes longer than running it.
+    leads = select(
+        MERGE_AND_ASSIGN_BY_DAY,
+        observations_by_day=pd.concat(
+            [frame.assign(day=day.isoformat()) for day, frame in observations.items()]
+        ),
         **reference.relations(),
     )
+    days = leads.pop("day")
+    return {day: leads[days == day.isoformat()].reset_index(drop=True) for day in observations}

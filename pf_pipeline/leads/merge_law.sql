@@ -10,7 +10,10 @@
 -- erases it. Fields that only polls carry (recording, tags, creation) come from the latest poll
 -- where there is one. At the same instant a poll outranks a webhook, because it shows the state
 -- and not a step towards it; then the further status; then the contents' name, to be definite.
--- What is computed from a field (phone_e164, reference_key) goes with that field.
+-- What is computed from a field (phone_e164, reference_key) goes with that field. What says
+-- together which listing or which portal agent it is (id, reference and title; id, kind and name)
+-- is never mixed of two of them: the latest observation that names one decides which it is, and
+-- the others add what they say of the same one.
 WITH seen_often AS (
     SELECT lead_id
     FROM observations
@@ -31,6 +34,35 @@ ranked AS (
         ) AS recency
     FROM observations
     SEMI JOIN seen_often USING (lead_id)
+),
+
+-- Which listing and which portal agent the lead has: what the latest observation that names one says.
+named AS (
+    SELECT
+        lead_id,
+        arg_max(
+            {'id': listing_id, 'reference': listing_reference}, recency
+        ) FILTER (listing_id IS NOT NULL OR listing_reference IS NOT NULL) AS listing,
+        arg_max(
+            {'id': portal_agent_id, 'kind': portal_agent_kind}, recency
+        ) FILTER (portal_agent_id IS NOT NULL) AS agent
+    FROM ranked
+    GROUP BY lead_id
+),
+
+compared AS (
+    SELECT
+        ranked.*,
+        -- Ids decide where both have one, else references.
+        coalesce(
+            listing_id = named.listing.id,
+            listing_reference = named.listing.reference,
+            named.listing IS NULL
+        ) AS same_listing,
+        named.agent IS NULL
+        OR {'id': portal_agent_id, 'kind': portal_agent_kind} = named.agent AS same_agent
+    FROM ranked
+    JOIN named USING (lead_id)
 ),
 
 -- A lead is updated when it shows something new, not when the same is seen again.
@@ -85,14 +117,14 @@ merged AS (
         arg_max_null(phone_e164, recency) FILTER (phone IS NOT NULL) AS phone_e164,
         arg_max(whatsapp_username, recency) AS whatsapp_username,
         arg_max(message, recency) AS message,
-        arg_max(listing_id, recency) AS listing_id,
-        arg_max(listing_reference, recency) AS listing_reference,
+        arg_max(listing_id, recency) FILTER (same_listing) AS listing_id,
+        arg_max(listing_reference, recency) FILTER (same_listing) AS listing_reference,
         arg_max_null(reference_key, recency)
-            FILTER (listing_reference IS NOT NULL) AS reference_key,
-        arg_max(listing_title, recency) AS listing_title,
-        arg_max(portal_agent_id, recency) AS portal_agent_id,
-        arg_max(portal_agent_kind, recency) AS portal_agent_kind,
-        arg_max(portal_agent_name, recency) AS portal_agent_name,
+            FILTER (same_listing AND listing_reference IS NOT NULL) AS reference_key,
+        arg_max(listing_title, recency) FILTER (same_listing) AS listing_title,
+        arg_max(portal_agent_id, recency) FILTER (same_agent) AS portal_agent_id,
+        arg_max(portal_agent_kind, recency) FILTER (same_agent) AS portal_agent_kind,
+        arg_max(portal_agent_name, recency) FILTER (same_agent) AS portal_agent_name,
         arg_max(response_link, recency) AS response_link,
         coalesce(
             arg_max(recording_url, recency) FILTER (observed_by = 'poll'),
@@ -115,7 +147,7 @@ merged AS (
             arg_max(created_at, recency)
         ) AS created_at,
         min(first_observed_at) AS first_seen_at
-    FROM ranked
+    FROM compared
     GROUP BY lead_id
 )
 

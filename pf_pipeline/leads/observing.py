@@ -5,13 +5,14 @@ deliveries.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pf_pipeline.leads.frames import frame_of
 from pf_pipeline.leads.parser import ParsedLead, parse_record, raw_json
@@ -19,6 +20,7 @@ from pf_pipeline.leads.phones import to_e164
 from pf_pipeline.leads.references import normalise_references
 from pf_pipeline.leads.schema import COLUMNS, validate
 
+ORDER = ("created_at", "lead_id", "content_id")
 ObservedBy = Literal["poll", "webhook"]
 Key = TypeVar("Key")
 
@@ -123,15 +125,12 @@ def observe(
             else:
                 key = (raw_json(record), parsed.reason, parsed.lead_id)
                 _note(rejects, key, sighting, record)
-    frame = _frame(leads, country, by)
-    validated = validate(frame)
+    validated = validate(_frame(leads, country, by))
     every_lead = list(leads.items())
     for row, reason in zip(validated.reasons.index.tolist(), validated.reasons, strict=True):
         lead, seen = every_lead[row]
         rejects[raw_json(seen.record), reason, lead.lead_id] = seen
-    observations = validated.good.sort_values(
-        ["created_at", "lead_id", "content_id"], ignore_index=True
-    )
+    observations = validated.good.reset_index(drop=True)
     return Observed(observations, _rejected_frame(rejects, partition_key, by))
 
 
@@ -144,19 +143,25 @@ def _note(seen: dict[Key, _Seen], key: Key, sighting: Sighting, record: object) 
 
 
 def _frame(leads: dict[ParsedLead, _Seen], country: str, by: ObservedBy) -> pd.DataFrame:
+    """The leads in order, each under its position among ``leads`` as its index."""
     columns = zip(*leads, strict=True) if leads else ((),) * len(ParsedLead._fields)
-    seen = leads.values()
-    arrays = {
+    said = {
         name: pa.array(values, _arrow_type(name))
         for name, values in zip(ParsedLead._fields, columns, strict=True)
-    } | {
-        "observed_by": pa.array([by] * len(leads), pa.large_string()),
-        "content_id": pa.array([_content_id(lead) for lead in leads], pa.large_string()),
-        "first_observed_at": pa.array([sight.first_at for sight in seen], INSTANT),
-        "last_observed_at": pa.array([sight.last_at for sight in seen], INSTANT),
-        "times_observed": pa.array([sight.times for sight in seen], pa.int64()),
     }
-    frame = frame_of(pa.table(arrays))
+    seen = leads.values()
+    observed = pa.table(
+        said
+        | {
+            "observed_by": pa.array([by] * len(leads), pa.large_string()),
+            "content_id": _content_ids(said),
+            "first_observed_at": pa.array([sight.first_at for sight in seen], INSTANT),
+            "last_observed_at": pa.array([sight.last_at for sight in seen], INSTANT),
+            "times_observed": pa.array([sight.times for sight in seen], pa.int64()),
+        }
+    )
+    order = pc.sort_indices(observed, [(column, "ascending") for column in ORDER])
+    frame = frame_of(observed.take(order)).set_index(order.to_numpy())
     frame["phone_e164"] = to_e164(frame["phone"], country)
     frame["reference_key"] = normalise_references(frame["listing_reference"])
     return frame[list(COLUMNS)]
@@ -171,9 +176,25 @@ def _arrow_type(column: str) -> pa.DataType:
     return pa.int64() if column.endswith("_seconds") else pa.large_string()
 
 
-def _content_id(lead: ParsedLead) -> str:
-    """A stable name for the contents of an observation."""
-    return hashlib.md5(repr(lead).encode(), usedforsecurity=False).hexdigest()
+def _content_ids(said: Mapping[str, pa.Array]) -> pa.Array:
+    """A stable name for what each row says: equal contents, and only those, have the same one.
+
+    No text of a lead is empty or holds NUL, so that the joined columns tell them all apart.
+    """
+    texts = [
+        (column.cast(pa.int64()) if column.type == INSTANT else column).cast(pa.large_string())
+        for column in said.values()
+    ]
+    joined = pc.binary_join_element_wise(
+        *texts, pa.scalar("\0", pa.large_string()), null_handling="replace"
+    )
+    return pa.array(
+        [
+            hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+            for text in joined.to_pylist()
+        ],
+        pa.large_string(),
+    )
 
 
 def _rejected_frame(

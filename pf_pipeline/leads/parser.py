@@ -230,8 +230,10 @@ class _Leftovers:
         value = (self.record if holder is None else holder).get(field)
         if value is None:
             return None
+        if isinstance(value, str):
+            return _stripped(value)
         text = _text(value)
-        if text is None and not isinstance(value, str):
+        if text is None:
             self.keep(f"{place}.{field}" if place else field, value)
         return text
 
@@ -284,12 +286,16 @@ def _whole_seconds(value: object) -> int | None:
 def _text(value: object) -> str | None:
     """A text without surrounding blanks; numbers become text, everything else nothing."""
     if isinstance(value, str):
-        return clean_text(value).strip() or None
+        return _stripped(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return _integer_text(value)
     if isinstance(value, float) and value.is_integer():
         return _integer_text(int(value))
     return None
+
+
+def _stripped(value: str) -> str | None:
+    return clean_text(value).strip() or None
 
 
 def _integer_text(value: int) -> str | None:

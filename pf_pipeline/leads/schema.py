@@ -151,8 +151,8 @@ def validate(observations: pd.DataFrame) -> Validated:
         if cases["index"].isna().any():
             raise
         reasons = _reasons(cases)
-    good = observations.drop(index=reasons.index)
-    return Validated(Observation.validate(good, lazy=True), reasons)
+        # Every rule looks at one row alone: without the bad rows, what was coerced holds.
+        return Validated(errors.data.drop(index=reasons.index), reasons)
 
 
 def _reasons(cases: pd.DataFrame) -> pd.Series:

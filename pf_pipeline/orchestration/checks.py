@@ -9,9 +9,10 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 from pandera.errors import SchemaErrors
 
-from pf_pipeline.leads.schema import Observation
+from pf_pipeline.leads.schema import COLUMNS, Observation
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
     crm_leads,
@@ -99,9 +100,25 @@ def _gap_problem(pipeline: Pipeline, day: date) -> str | None:
     return f"no sweep was complete from {spans} UTC"
 
 
-def _schema_problem(pipeline: Pipeline, day: date) -> str | None:
+def _schema_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+    """Days are looked at together, because that costs hardly more than one, and singly if in doubt.
+
+    A column that one of them lacks would be filled up among others that have it.
+    """
+    found: dict[date, str] = {}
+    for batch in pipeline.batches(days):
+        staged = {day: pipeline.archive.observations.read(day) for day in batch}
+        complete = all(tuple(frame.columns) == COLUMNS for frame in staged.values())
+        if complete and _schema_problem(pd.concat(staged.values(), ignore_index=True)) is None:
+            continue
+        problems = {day: _schema_problem(frame) for day, frame in staged.items()}
+        found |= {day: problem for day, problem in problems.items() if problem is not None}
+    return found
+
+
+def _schema_problem(observations: pd.DataFrame) -> str | None:
     try:
-        Observation.validate(pipeline.archive.observations.read(day), lazy=True)
+        Observation.validate(observations, lazy=True)
     except SchemaErrors as errors:
         rules = errors.failure_cases["check"].astype("str").unique()
         return f"the staged file breaks the schema: {', '.join(rules)}"
@@ -158,7 +175,7 @@ ALL_CHECKS = [
         "schema",
         validated_leads,
         "The staged rows keep to the columns, types and rules of a lead (its pandera schema).",
-        _day_by_day(_schema_problem),
+        _schema_problems,
     ),
     _check_each_day(
         "rejects_under_threshold",

@@ -28,8 +28,12 @@ from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
-LEADS_PER_LOAD = 20_000
-"""Days are loaded together up to about so many leads, to hold the CRM's lock only briefly."""
+LEADS_AT_ONCE = 50_000
+"""Days are worked on together up to about so many leads.
+
+More at once is cheaper, but takes more memory, and a load holds the CRM's lock for as long: about
+two seconds.
+"""
 
 
 def utc_now() -> datetime:
@@ -161,17 +165,18 @@ class Pipeline:
         with self.crm() as crm:
             reference = crm.reference_data()
         assigned = {}
-        for day in days:
-            observations = self.archive.observations.read(day)
-            assigned[day] = merge_and_assign(observations, reference)
-            self.archive.assigned.write(day, assigned[day])
-            self.watcher.day_finished("assigned", day)
+        for batch in self.batches(days):
+            observations = {day: self.archive.observations.read(day) for day in batch}
+            for day, leads in merge_and_assign(observations, reference).items():
+                self.archive.assigned.write(day, leads)
+                self.watcher.day_finished("assigned", day)
+                assigned[day] = leads
         return assigned
 
     def load(self, days: Sequence[date]) -> Loaded:
         """Merge the days' observations into the CRM, whatever else it knows of their leads."""
         loaded = Loaded(0, 0, 0)
-        for batch in self._batches(days):
+        for batch in self.batches(days):
             observations = pd.concat([self.archive.observations.read(day) for day in batch])
             rejected = pd.concat([self.archive.rejected.read(day) for day in batch])
             with self.crm() as crm:
@@ -185,7 +190,7 @@ class Pipeline:
     def load_recordings(self, days: Sequence[date]) -> Loaded:
         """Bring the call recordings of the days' leads into the CRM."""
         loaded = Loaded(0, 0, 0)
-        for batch in self._batches(days):
+        for batch in self.batches(days):
             lead_ids = pd.concat([self._lead_ids(day) for day in batch])
             with self.crm() as crm:
                 loaded += crm.load_call_recordings(lead_ids)
@@ -194,13 +199,14 @@ class Pipeline:
     def _lead_ids(self, day: date) -> pd.Series:
         return self.archive.observations.read(day, ["lead_id"])["lead_id"]
 
-    def _batches(self, days: Sequence[date]) -> Iterator[list[date]]:
+    def batches(self, days: Sequence[date]) -> Iterator[list[date]]:
+        """Split staged days into those that are worked on together, in order."""
         batch: list[date] = []
         leads = 0
         for day in days:
             batch.append(day)
             leads += self.archive.observations.rows(day)
-            if leads >= LEADS_PER_LOAD:
+            if leads >= LEADS_AT_ONCE:
                 yield batch
                 batch, leads = [], 0
         if batch:

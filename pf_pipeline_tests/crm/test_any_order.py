@@ -31,7 +31,6 @@ from pf_pipeline_tests.crm.builders import (
     after,
     lead,
     of_agent,
-    on_listing,
     rows_of,
 )
 
@@ -46,6 +45,7 @@ class Sight:
     minute: int = 0
     by: ObservedBy = "poll"
     status: str | None = None
+    listing: int | None = None
     reference: str | None = None
     user: int | None = None
     recording: str | None = None
@@ -67,7 +67,7 @@ class Sight:
             name=self.name,
             message=self.contents,
             **created,
-            **on_listing(self.reference) if self.reference else {},
+            listing={"id": self.listing, "reference": self.reference},
             **of_agent(self.user) if self.user else {},
         )
 
@@ -80,6 +80,7 @@ sights = st.builds(
     minute=st.integers(0, 5),
     by=st.sampled_from(["poll", "webhook"]),
     status=st.sampled_from([None, "sent", "read", "replied", "archived"]),
+    listing=st.sampled_from([None, 5, 6]),
     reference=st.sampled_from(
         [
             *(None, SARAHS_REFERENCE, SARAHS_REFERENCE.lower(), OMARS_REFERENCE),

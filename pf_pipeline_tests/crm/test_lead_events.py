@@ -15,6 +15,7 @@ from pf_pipeline_tests.crm.builders import (
     SARAHS_REFERENCE,
     UNKNOWN_REFERENCE,
     CrmFile,
+    Record,
     after,
     guide_lead,
     lead,
@@ -22,6 +23,9 @@ from pf_pipeline_tests.crm.builders import (
     on_listing,
     seen,
 )
+
+BLANK_REFERENCE = "\u200b"
+"""A reference of invisible characters, which no property can have."""
 
 
 def test_the_first_load_notes_status_agent_and_recording(crm: CrmFile) -> None:
@@ -135,6 +139,30 @@ def test_the_agent_of_the_lead_is_in_the_history_when_polls_of_one_instant_diffe
     crm.load(seen(*(lead(id_, **fields) for id_ in ids for fields in (unlisted, listed))))
     assert {row["agent_id"] for row in crm.rows("leads")} == {LINA}
     assert [LINA in crm.events("agent", id_) for id_ in ids] == [True] * len(ids)
+
+
+@pytest.mark.parametrize(
+    "later", [{"reference": BLANK_REFERENCE}, {"id": 6}, {"id": 6, "reference": BLANK_REFERENCE}]
+)
+def test_a_new_listing_does_not_borrow_the_reference_of_the_former_one(
+    crm: CrmFile, later: Record
+) -> None:
+    crm.load(
+        seen(lead(listing={"id": 5, "reference": SARAHS_REFERENCE}), at=after(1)),
+        seen(lead(listing=later, **of_agent(LINAS_USER)), at=after(5)),
+        seen(lead(listing={"reference": OMARS_REFERENCE}), at=after(9)),
+    )
+    assert crm.events("agent") == {SARAH: after(1), LINA: after(5), OMAR: after(9)}
+
+
+def test_a_listing_named_by_its_id_alone_has_the_reference_heard_of_it(crm: CrmFile) -> None:
+    crm.load(
+        seen(lead(listing={"id": 5, "reference": SARAHS_REFERENCE}), at=after(1)),
+        seen(lead(listing={"id": 6, "reference": OMARS_REFERENCE}), at=after(3)),
+        seen(lead(listing={"id": 5}, **of_agent(LINAS_USER)), at=after(5)),
+    )
+    assert crm.lead()["agent_id"] == SARAH
+    assert crm.events("agent") == {SARAH: after(1), OMAR: after(3)}
 
 
 def test_each_recording_is_noted_once_with_the_first_instant_at_which_it_showed(

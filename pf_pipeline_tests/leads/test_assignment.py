@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from datetime import date
 from random import Random
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from pf_pipeline_tests.leads.builders import (
     texts_frame,
     with_database,
 )
+
+A_DAY = date(2025, 12, 19)
 
 # ---- leads, properties and agents as rows and as frames
 
@@ -486,7 +489,7 @@ def test_merging_and_assigning_at_once_is_assigning_what_was_merged() -> None:
         [a_property("APT-DOWNTOWN-101", "A1")],
         [an_agent("A1"), an_agent("A2", user="9", profile="77001")],
     )
-    at_once = rows_of(merge_and_assign(observations, reference))
+    at_once = rows_of(merge_and_assign({A_DAY: observations}, reference)[A_DAY])
     one_by_one = assign_leads(merge_observations(observations), reference)
     assert at_once == sorted(
         rows_of(one_by_one), key=lambda row: (row["created_at"], row["lead_id"])
@@ -494,12 +497,30 @@ def test_merging_and_assigning_at_once_is_assigning_what_was_merged() -> None:
     assert [row["agent_id"] for row in at_once] == ["A2", None, "A1"]
 
 
+def test_days_are_merged_each_by_itself_whatever_they_are_merged_with() -> None:
+    reference = reference_data([a_property("APT-DOWNTOWN-101", "A1")], [an_agent("A1")])
+    of_days = {
+        A_DAY: observations_of(guide_lead(), bare_lead(id="x"), bare_lead(id="2025-12-20")),
+        date(2025, 12, 20): observations_of(
+            guide_lead(name="Jon", listing=None), bare_lead(id="y")
+        ),
+        date(2025, 12, 21): observations_of(),
+    }
+    together = merge_and_assign(of_days, reference)
+    assert [*together] == [*of_days]
+    for day, observations in of_days.items():
+        alone = merge_and_assign({day: observations}, reference)[day]
+        pd.testing.assert_frame_equal(together[day], alone)
+        assert set(alone["lead_id"]) == set(observations["lead_id"])
+    assert [together[day]["agent_id"].notna().sum() for day in of_days] == [1, 0, 0]
+
+
 def test_no_leads_give_no_rows_and_the_same_types() -> None:
     reference = reference_data([], [])
     some = observations_of(guide_lead())
     assert (
-        merge_and_assign(some.iloc[:0], reference).dtypes.to_dict()
-        == merge_and_assign(some, reference).dtypes.to_dict()
+        merge_and_assign({A_DAY: some.iloc[:0]}, reference)[A_DAY].dtypes.to_dict()
+        == merge_and_assign({A_DAY: some}, reference)[A_DAY].dtypes.to_dict()
     )
 
 

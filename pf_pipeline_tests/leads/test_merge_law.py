@@ -40,13 +40,16 @@ FIELDS_OF_EXTRA = ("enrichment", "project")
 """The same for enrichment and whatever else has no column: each stands in ``extra`` by itself."""
 
 SHARED_FIELDS = (
-    "status", "entity_type", "name", "email", "phone", "whatsapp_username", "message", "listing_id",
-    "listing_reference", "listing_title", "portal_agent_id", "portal_agent_kind",
-    "portal_agent_name", "response_link",
+    "status", "entity_type", "name", "email", "phone", "whatsapp_username", "message",
+    "response_link",
 )  # fmt: skip
 """All others: "shared fields from the latest observation of either kind"."""
 
-COMPUTED_FIELDS = {"phone_e164": "phone", "reference_key": "listing_reference"}
+LISTING_FIELDS = ("listing_id", "listing_reference", "listing_title")
+AGENT_FIELDS = ("portal_agent_id", "portal_agent_kind", "portal_agent_name")
+"""These say together which listing or agent it is: they are never mixed of two."""
+
+COMPUTED_FIELDS = {"phone_e164": "phone"}
 
 STATUSES = ["sent", "delivered", "read", "replied"]
 
@@ -75,6 +78,33 @@ def of_the_latest_poll(observations: list[Row], field: str) -> Any:  # noqa: ANN
     return latest_that_carries(observations, field).get(field) if of_polls is None else of_polls
 
 
+def is_of_listing(seen: Row, listing: Row) -> bool:
+    """Whether both are of one listing: ids decide where both have one, else references."""
+    for field in ("listing_id", "listing_reference"):
+        if seen[field] is not None and listing[field] is not None:
+            return bool(seen[field] == listing[field])
+    return False
+
+
+def of_one_listing(observations: list[Row]) -> list[Row]:
+    """The observations that say something of the listing which the latest one names."""
+    fields = ("listing_id", "listing_reference")
+    naming = [seen for seen in observations if any(seen[field] is not None for field in fields)]
+    if not naming:
+        return observations
+    listing = max(naming, key=is_earlier)
+    return [seen for seen in observations if is_of_listing(seen, listing)]
+
+
+def of_one_agent(observations: list[Row]) -> list[Row]:
+    """The observations that say something of the portal's agent whom the latest one names."""
+    agent = latest_that_carries(observations, "portal_agent_id")
+    if not agent:
+        return observations
+    fields = ("portal_agent_id", "portal_agent_kind")
+    return [seen for seen in observations if all(seen[field] == agent[field] for field in fields)]
+
+
 def merged_by_hand(observations: list[Row]) -> list[Row]:
     leads = defaultdict(list)
     for observation in observations:
@@ -89,8 +119,16 @@ def lead_by_hand(lead_id: str, observations: list[Row]) -> Row:
     known = [seen for seen in observations if seen["channel"] != "unknown"]
     lead: Row = {"lead_id": lead_id}
     lead["channel"] = latest_that_carries(known, "channel").get("channel") or "unknown"
-    for field in SHARED_FIELDS:
-        lead[field] = latest_that_carries(observations, field).get(field)
+    for fields, saying in (
+        (SHARED_FIELDS, observations),
+        (LISTING_FIELDS, of_one_listing(observations)),
+        (AGENT_FIELDS, of_one_agent(observations)),
+    ):
+        for field in fields:
+            lead[field] = latest_that_carries(saying, field).get(field)
+    lead["reference_key"] = latest_that_carries(
+        of_one_listing(observations), "listing_reference"
+    ).get("reference_key")
     for field, source in COMPUTED_FIELDS.items():
         lead[field] = latest_that_carries(observations, source).get(field)
     for field in POLL_FIELDS:
@@ -394,6 +432,62 @@ def test_a_reference_without_a_key_does_not_borrow_the_key_of_an_earlier_one() -
         seen(bare_lead(listing={"reference": "\u200b"}), at=after(5)),
     )
     assert lead["reference_key"] is None
+
+
+@pytest.mark.parametrize("later", [{"id": 6}, {"reference": "APT 2"}])
+def test_a_new_listing_takes_nothing_over_from_the_former_one(later: dict[str, object]) -> None:
+    lead = lead_of(
+        seen(bare_lead(listing={"id": 5, "reference": "APT 1", "title": "Flat"}), at=NOON),
+        seen(bare_lead(listing=later), at=after(5)),
+    )
+    named = {"id": None, "reference": None, "title": None} | later
+    assert [lead[field] for field in LISTING_FIELDS] == [
+        None if value is None else str(value) for value in named.values()
+    ]
+    assert (lead["reference_key"] is None) == (lead["listing_reference"] is None)
+
+
+@pytest.mark.parametrize(
+    "later", [{"id": 5}, {"reference": "APT 1"}, {"id": 5, "reference": "APT 1"}, {"title": "?"}]
+)
+def test_a_listing_keeps_what_a_later_observation_of_it_leaves_out(
+    later: dict[str, object],
+) -> None:
+    lead = lead_of(
+        seen(bare_lead(listing={"id": 5, "reference": "APT 1", "title": "Flat"}), at=NOON),
+        seen(bare_lead(listing=later), at=after(5)),
+    )
+    assert [lead[field] for field in LISTING_FIELDS] == ["5", "APT 1", "Flat"]
+    assert lead["reference_key"] == "apt1"
+
+
+def test_a_listing_that_changed_its_reference_keeps_its_title() -> None:
+    lead = lead_of(
+        seen(bare_lead(listing={"id": 5, "reference": "APT 1", "title": "Flat"}), at=NOON),
+        seen(bare_lead(listing={"id": 5, "reference": "APT 2"}), at=after(5)),
+    )
+    assert [lead[field] for field in LISTING_FIELDS] == ["5", "APT 2", "Flat"]
+
+
+@pytest.mark.parametrize("later", [{"assignedTo": {"id": 2}}, {"publicProfile": {"id": 1}}])
+def test_a_new_portal_agent_does_not_take_over_the_name_of_the_former_one(
+    later: dict[str, object],
+) -> None:
+    lead = lead_of(
+        seen(bare_lead(assignedTo={"id": 1, "name": "Sarah"}), at=NOON),
+        seen(bare_lead(**later), at=after(5)),
+    )
+    kind, agent = ("user", "2") if "assignedTo" in later else ("profile", "1")
+    assert [lead[field] for field in AGENT_FIELDS] == [agent, kind, None]
+
+
+def test_a_portal_agent_keeps_the_name_that_a_later_observation_leaves_out() -> None:
+    lead = lead_of(
+        seen(bare_lead(assignedTo={"id": 1, "name": "Sarah"}), at=NOON),
+        seen(bare_lead(assignedTo={"id": 1}), at=after(5)),
+        seen(bare_lead(), at=after(7)),
+    )
+    assert [lead[field] for field in AGENT_FIELDS] == ["1", "user", "Sarah"]
 
 
 def test_a_lead_is_updated_when_it_shows_something_new_and_not_when_it_is_seen_again() -> None:

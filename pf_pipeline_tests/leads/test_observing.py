@@ -46,6 +46,12 @@ REJECTS: list[Any] = [
     bare_lead(id="x" * 300),
 ]
 
+NAMES_OF_CONTENTS = {
+    "call_lead_1992": "94a24e1868f3bf30c721e5c62a9db280",
+    "lead_1": "499a7383d02ed2c57f84c177e870edc4",
+    "lead_987654": "27c8d8b6ddc15147fad7e4304c52fda4",
+}
+
 
 def canonical(record: object) -> str:
     return json.dumps(record, sort_keys=True)
@@ -246,6 +252,25 @@ def test_a_lead_that_the_schema_refuses_is_kept_with_its_reason() -> None:
     assert row["lead_id"] == "lead_1"
     assert row["reason"] == "created_at is not before 2005 nor in the future"
     assert (row["received_at"], row["times_received"]) == (NOON, 3)
+
+
+def test_contents_have_the_same_name_always() -> None:
+    """A CRM keeps these names: another one would make of known contents new ones."""
+    named = {
+        row["lead_id"]: row["content_id"]
+        for row in rows_of(observations_of(guide_lead(), atlas_lead(), bare_lead()))
+    }
+    assert named == NAMES_OF_CONTENTS
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([None, "a", "b", "ab"])] * 3), min_size=2, max_size=9))
+@with_validation
+def test_contents_have_the_same_name_only_if_they_say_the_same(said: list[tuple[str, ...]]) -> None:
+    fields = ("status", "entityType", "name")  # columns side by side
+    seen = observations_of(
+        *(bare_lead(**dict(zip(fields, values, strict=True))) for values in said)
+    )
+    assert seen["content_id"].nunique() == len(seen) == len(set(said))
 
 
 def test_nothing_received_gives_empty_frames_of_the_same_types() -> None:

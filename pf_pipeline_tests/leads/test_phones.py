@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from itertools import product
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pf_pipeline.leads.phones import to_e164
+from pf_pipeline.leads.phones import COUNTRIES_OF_MOST_CALLERS, MOBILE_ABROAD, to_e164
 from pf_pipeline_tests.leads.builders import thorough
 
 COUNTRIES = ("AE", "SA", "GB", "US", "DE", "IN")
@@ -44,6 +45,12 @@ def by_the_library(phone: str | None, country: str) -> str | None:
     return phonenumbers.format_number(number, e164) if is_valid else None
 
 
+def numbers_of(plan: phonenumbers.PhoneMetadata) -> st.SearchStrategy[str]:
+    """Mobile numbers of a country with its code, by the library's own plan."""
+    mobile = re.compile(plan.mobile.national_number_pattern, re.ASCII)
+    return st.from_regex(mobile, fullmatch=True).map(lambda number: f"{plan.country_code}{number}")
+
+
 @given(st.lists(phones, max_size=8), countries)
 @thorough
 def test_every_number_is_what_the_library_says(values: list[str | None], country: str) -> None:
@@ -66,6 +73,37 @@ def test_every_prefix_of_a_uae_mobile_is_what_the_library_says(country: str) -> 
     assert any(expected)
 
 
+abroad = st.sampled_from(COUNTRIES_OF_MOST_CALLERS).map(
+    phonenumbers.PhoneMetadata.metadata_for_region
+)
+
+
+@given(
+    abroad.flatmap(numbers_of),
+    st.sampled_from(["+", "00", "", "+0", "000"]),
+    st.sampled_from(["", "1"]),
+    st.none() | st.tuples(st.integers(0, 20), st.sampled_from("0123456789")),
+    countries,
+)
+@thorough
+def test_every_mobile_number_from_abroad_and_its_neighbours_are_what_the_library_says(
+    number: str, dialled: str, end: str, changed: tuple[int, str] | None, country: str
+) -> None:
+    if changed is not None:
+        place, digit = changed
+        number = number[:place] + digit + number[place + 1 :]
+    written = dialled + number + end
+    assert as_list(to_e164(as_series([written]), country)) == [by_the_library(written, country)]
+
+
+@given(abroad.flatmap(numbers_of), st.sampled_from(["+", "00"]))
+@thorough
+def test_a_mobile_number_from_abroad_is_settled_without_the_library(
+    number: str, dialled: str
+) -> None:
+    assert MOBILE_ABROAD.fullmatch(dialled + number)
+
+
 spelled = st.lists(
     st.sampled_from(["", "", "", " ", "-", ".", "(", ")", " - "]), min_size=20, max_size=20
 )
@@ -85,6 +123,17 @@ def test_every_spelling_of_a_uae_mobile_is_what_the_library_says(
     characters = f"{prefix}5{operator}{subscriber}"
     written = "".join(gap + character for gap, character in zip(between, characters, strict=False))
     assert as_list(to_e164(as_series([written]), country)) == [by_the_library(written, country)]
+
+
+@given(abroad.flatmap(numbers_of), st.sampled_from(["+", "00"]), spelled)
+@thorough
+def test_every_spelling_of_a_mobile_number_from_abroad_is_what_the_library_says(
+    number: str, dialled: str, between: list[str]
+) -> None:
+    written = "".join(
+        gap + character for gap, character in zip(between, dialled + number, strict=False)
+    )
+    assert as_list(to_e164(as_series([written]), "AE")) == [by_the_library(written, "AE")]
 
 
 @pytest.mark.parametrize(
