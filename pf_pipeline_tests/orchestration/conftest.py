@@ -41,3 +41,8 @@ def run_job(instance: dg.DagsterInstance) -> RunJob:
         )
 
     return run
+
+
+def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """What each check of a run found, by its name."""
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}

@@ -7,7 +7,8 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from pf_pipeline.orchestration.pipeline import Pipeline, Watcher
+from pf_pipeline.orchestration.pipeline import Pipeline
+from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline_tests.conftest import PipelineFactory
 from pf_pipeline_tests.orchestration.conftest import RunJob
 
