@@ -1,6 +1,6 @@
 """Runs of the leads job in this process, against the sandbox."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -30,6 +30,7 @@ def run_job(instance: dg.DagsterInstance) -> RunJob:
         first: date,
         last: date | None = None,
         run_config: Mapping[str, object] | None = None,
+        asset_selection: Sequence[dg.AssetKey] | None = None,
     ) -> dg.ExecuteInProcessResult:
         job = build_definitions({"pipeline": pipeline}).resolve_job_def(leads_job.name)
         return job.execute_in_process(
@@ -37,6 +38,7 @@ def run_job(instance: dg.DagsterInstance) -> RunJob:
             partition_key=first.isoformat() if last is None else None,
             tags=None if last is None else range_tags(first, last),
             run_config={**QUIET, **(run_config or {})},
+            asset_selection=asset_selection,
             raise_on_error=False,
         )
 

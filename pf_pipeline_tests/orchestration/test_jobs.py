@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.housekeeping import housekeeping_schedule
 from pf_pipeline.orchestration.jobs import (
     POLL,
     leads_job,
@@ -12,13 +13,16 @@ from pf_pipeline.orchestration.jobs import (
     nightly_schedule,
     poll_requests,
     poll_schedule,
+    recordings_schedule,
 )
 from pf_pipeline.orchestration.partitions import LEAD_DAYS, days_of_run
+from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline.orchestration.sensors import failure_message
 from pf_pipeline_tests.conftest import PipelineFactory
-from pf_pipeline_tests.orchestration.conftest import RunJob
+from pf_pipeline_tests.orchestration.conftest import RunJob, check_results
 
 OVERLAP = timedelta(minutes=180)
+BLOCKING = {"schema", "rejects_under_threshold", "lead_ids_unique", "everything_accounted_for"}
 
 
 def polled_days(now: datetime) -> list[str | None]:
@@ -42,6 +46,13 @@ def test_a_poll_reads_the_overlap_only() -> None:
     assert request.run_config == {"ops": {"raw_leads": {"config": {"overlap_only": True}}}}
 
 
+def test_a_poll_leaves_the_portals_users_and_listings_alone() -> None:
+    (request,) = poll_requests(datetime(2025, 12, 19, 12, tzinfo=UTC), OVERLAP)
+    everything = build_definitions().resolve_asset_graph().get_all_asset_keys()
+    left_out = everything - set(request.asset_selection or [])
+    assert {key.to_user_string() for key in left_out} == {"portal_users", "portal_listings"}
+
+
 def test_the_night_reads_the_trailing_full_days_in_one_run() -> None:
     request = nightly_request(datetime(2025, 12, 19, 1, 30, tzinfo=UTC), trailing_days=7)
     assert days_of_run(request.tags) == [date(2025, 12, day) for day in range(12, 19)]
@@ -53,7 +64,33 @@ def test_days_of_run_are_none_without_partition_tags() -> None:
 
 def test_cron_strings() -> None:
     assert poll_schedule.cron_schedule == "*/5 * * * *"
+    assert recordings_schedule.cron_schedule == "20 * * * *"
     assert nightly_schedule.cron_schedule == "30 1 * * *"
+    assert housekeeping_schedule.cron_schedule == "50 * * * *"
+
+
+def recordings_tick(pipeline: Pipeline) -> object:
+    return recordings_schedule(dg.build_schedule_context(resources={"pipeline": pipeline}))
+
+
+def test_calls_without_a_recording_are_asked_for_in_one_run_of_their_days(
+    make_pipeline: PipelineFactory, run_job: RunJob
+) -> None:
+    pipeline = make_pipeline(api_dialect="atlas")
+    assert isinstance(recordings_tick(pipeline), dg.SkipReason)
+    assert run_job(pipeline, date(2025, 12, 18), date(2025, 12, 20)).success
+    request = recordings_tick(pipeline)
+    assert isinstance(request, dg.RunRequest)
+    assert days_of_run(request.tags) == [date(2025, 12, day) for day in (18, 19, 20)]
+    assert request.run_config == {"ops": {"raw_leads": {"config": {"awaited_recordings": True}}}}
+
+
+def test_the_guide_dialect_waits_for_the_night(
+    make_pipeline: PipelineFactory, run_job: RunJob
+) -> None:
+    pipeline = make_pipeline()
+    assert run_job(pipeline, date(2025, 12, 20)).success
+    assert isinstance(recordings_tick(pipeline), dg.SkipReason)
 
 
 def test_a_poll_waits_while_the_last_one_is_at_it(make_pipeline: PipelineFactory) -> None:
@@ -81,8 +118,11 @@ def test_a_poll_request_runs_end_to_end(make_pipeline: PipelineFactory, run_job:
     pipeline = make_pipeline(now=datetime(2025, 12, 21, 12, tzinfo=UTC))
     (request,) = poll_requests(pipeline.now(), OVERLAP)
     day = date.fromisoformat(str(request.partition_key))
-    result = run_job(pipeline, day, run_config=request.run_config)
+    result = run_job(
+        pipeline, day, run_config=request.run_config, asset_selection=request.asset_selection
+    )
     assert result.success
+    assert set(check_results(result)) == BLOCKING | {"sweeps_complete", "unassigned_share"}
     (account,) = pipeline.account([day])
     assert account.loaded > 0
     assert account.agrees

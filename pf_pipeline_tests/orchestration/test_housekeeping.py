@@ -1,0 +1,79 @@
+"""What keeps archive and history small."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from pf_pipeline.orchestration.build import build_definitions
+from pf_pipeline.orchestration.housekeeping import POLLS_KEPT, housekeeping_job, old_polls
+from pf_pipeline.orchestration.jobs import NIGHTLY, POLL, leads_job
+from pf_pipeline.orchestration.pipeline import Pipeline
+from pf_pipeline_tests.conftest import PipelineFactory
+from pf_pipeline_tests.orchestration.conftest import RunJob
+from pf_pipeline_tests.tables import all_crm_tables
+
+OLD, RECENT = date(2025, 12, 12), date(2025, 12, 20)
+
+
+def run_housekeeping(pipeline: Pipeline, instance: dg.DagsterInstance) -> bool:
+    job = build_definitions({"pipeline": pipeline}).resolve_job_def(housekeeping_job.name)
+    return job.execute_in_process(instance=instance, raise_on_error=False).success
+
+
+def test_days_that_no_sweep_touches_are_packed_and_read_as_before(
+    make_pipeline: PipelineFactory, run_job: RunJob, instance: dg.DagsterInstance
+) -> None:
+    pipeline = make_pipeline()
+    for day in (OLD, RECENT):
+        assert run_job(pipeline, day).success
+    raw = pipeline.settings.data_dir / "raw" / "leads"
+    before = all_crm_tables(pipeline.settings.data_dir / "crm.duckdb")
+    assert run_housekeeping(pipeline, instance)
+    assert [path.name for path in (raw / f"date={OLD}").glob("sweep=*")] == []
+    assert [path.name for path in (raw / f"date={RECENT}").glob("sweep=*")] != []
+    (account,) = pipeline.account([OLD])
+    assert (account.received, account.agrees) == (60, True)
+    assert run_job(pipeline, OLD).success
+    assert all_crm_tables(pipeline.settings.data_dir / "crm.duckdb") == before
+
+
+def test_a_second_housekeeping_finds_nothing_to_do(
+    make_pipeline: PipelineFactory, instance: dg.DagsterInstance
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.sweep([OLD])
+    assert [*pipeline.pack_archive()] == [OLD]
+    assert pipeline.pack_archive() == {}
+    assert run_housekeeping(pipeline, instance)
+
+
+def test_a_day_that_is_polled_all_the_time_is_packed_while_it_lasts(
+    make_pipeline: PipelineFactory,
+) -> None:
+    start = datetime(2025, 12, 21, 2, tzinfo=UTC)
+    pipeline = make_pipeline(now=start, api_dialect="atlas")
+    for minutes in range(0, 6 * 60 + 10, 5):
+        now = start + timedelta(minutes=minutes)
+        Pipeline(pipeline.settings, now=lambda now=now: now).sweep(  # type: ignore[misc]
+            [start.date()], overlap_only=True
+        )
+    asking = Pipeline(pipeline.settings, now=lambda: start + timedelta(hours=7))
+    assert [*asking.pack_archive()] == [start.date()]
+
+
+def test_old_polls_are_forgotten_and_other_runs_are_not(
+    make_pipeline: PipelineFactory,
+) -> None:
+    job = build_definitions().resolve_job_def(leads_job.name)
+    with dg.instance_for_test() as instance:
+        poll = instance.create_run_for_job(job, tags=POLL, status=dg.DagsterRunStatus.SUCCESS)
+        night = instance.create_run_for_job(job, tags=NIGHTLY, status=dg.DagsterRunStatus.SUCCESS)
+        now = datetime.now(UTC)
+        assert [*old_polls(instance, now + POLLS_KEPT - timedelta(hours=1))] == []
+        later = Pipeline(
+            make_pipeline().settings, now=lambda: now + POLLS_KEPT + timedelta(minutes=1)
+        )
+        assert run_housekeeping(later, instance)
+        left = {run.run_id for run in instance.get_runs()}
+    assert poll.run_id not in left
+    assert night.run_id in left
