@@ -107,7 +107,7 @@ class _Portal:
         """``GET /v1/leads``: one page, in the dialect of the request."""
         now = self._now()
         query = read_lead_query(request.query_params, self._options, now)
-        base_url = self._options.public_url or str(request.base_url).rstrip("/")
+        base_url = self._options.public_url or _address(request)
         page = self._timeline.page(query, now, base_url)
         pagination: dict[str, Any] = (
             guide_pagination(page.total, page.count, query.per_page, query.page)
@@ -151,6 +151,14 @@ class _Portal:
 
     def _now(self) -> datetime:
         return self._options.clock().astimezone(UTC)
+
+
+def _address(request: Request) -> str:
+    """The sandbox's address as the client wrote it; much faster than ``request.base_url``."""
+    host = request.headers.get("host")
+    if host is None:
+        return str(request.base_url).rstrip("/")
+    return f"{request.scope['scheme']}://{host}"
 
 
 def _page_of(name: str, records: list[dict[str, Any]], request: Request) -> Response:

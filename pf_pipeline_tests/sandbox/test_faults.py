@@ -69,6 +69,7 @@ def test_so_many_attempts_fail(level: FaultLevel, least: float, most: float) -> 
     plans = [planned_faults(level, 1, f"/v1/leads?page={page}") for page in range(10_000)]
     faults = sum(map(len, plans))
     assert least <= faults / (faults + len(plans)) <= most
+    assert max(map(len, plans)) == MOST_FAILURES_IN_A_ROW[level]
 
 
 @pytest.mark.parametrize(

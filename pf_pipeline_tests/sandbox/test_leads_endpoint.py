@@ -272,6 +272,15 @@ def test_the_oldest_can_come_first(
         assert client.leads(perPage=7, **parameters) == rendered(LEADS, render, client)
 
 
+def test_the_oldest_of_a_window_comes_first() -> None:
+    options = SandboxOptions(first_day=DAYS[0], order="oldest", clock=Clock(utc("2025-12-21")))
+    window = {"createdAtFrom": "2025-12-19T10:30:00Z", "createdAtTo": "2025-12-20T06:00:00Z"}
+    start, end = utc("2025-12-19T10:30:00"), utc("2025-12-20T06:00:00")
+    expected = [lead for lead in LEADS if start <= lead.created_at < end]
+    with client_of(options) as client:
+        assert client.leads(perPage=4, **window) == rendered(expected, atlas_record, client)
+
+
 def test_a_few_ids_are_found_without_looking_at_all_days() -> None:
     wanted = [LEADS[3], LEADS[70], LEADS[150]]
     named = [*(lead.lead_id for lead in wanted), "lead_1", "call_lead_x", "", "call_lead_7380000"]
