@@ -210,11 +210,9 @@ class LeadsWalk:
 
     def _goes_on_after(self, page: LeadsPage, last_held: int) -> bool:
         """Whether to look behind the expected last page, when this was the last one fetched."""
-        missing = self._tally.total is not None and not self._tally.is_whole
-        if page.number < last_held:
-            return missing or self._tally.total is None
-        full = len(page.records) >= page.pagination.per_page
-        return page.pagination.has_next or (full and missing)
+        if page.number < last_held:  # what the portal says about the last one is not known
+            return not self._tally.is_whole
+        return page.pagination.has_next
 
     @property
     def _promises_more(self) -> bool:
