@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from pf_pipeline.portal.dialects import PER_PAGE
+from pf_pipeline.portal.errors import PortalError, StoppedError
 from pf_pipeline.portal.pages import LeadsPage
 from pf_pipeline.portal.stopping import Stop
 from pf_pipeline.portal.tally import Tally
@@ -95,6 +96,7 @@ class LeadsWalk:
         self._tally = Tally()
         self._latest: LeadsPage | None = None
         self._rounds = self._pages_read = 0
+        self._failed = MOST_PAGES
         self._ended = False
 
     @property
@@ -187,8 +189,14 @@ class LeadsWalk:
 
     def _read(self, number: int) -> LeadsPage:
         self._stop.check()
+        if number > self._failed:
+            raise StoppedError  # never given: the walk ends at the page that failed
         before = self._tally.total
-        page = self._fetch(number)
+        try:
+            page = self._fetch(number)
+        except PortalError:
+            self._failed = min(self._failed, number)
+            raise
         self._tally.note_total(page.total, before=before)
         return page
 
