@@ -2,8 +2,8 @@
 
 **Within the limit.** A sandbox admits 650 requests in any 60 seconds and answers 429 to the rest.
 Readers, one process and then four at once with one state folder, walk over the same 100,000 leads
-until they have read 3,250 pages together: five windows. Permitted is what such a portal admits: 650
-at once, and then 650 in 60 s. Printed are, beside the requests and the 429s that the sandbox counted:
+until they have read 3,250 pages together: five windows. Such a portal permits 650 requests at once,
+and then 650 in 60 s. Printed are, beside the requests and the 429s that the sandbox counted:
 
 - *window*: the mean time between a request and the 650th after it, of which the limit demands 60 s;
 - *of the permitted*: 60 s in that window, the share of the permitted rate that is used.
