@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from pf_pipeline.portal.dialects import PER_PAGE
+from pf_pipeline.portal.errors import PortalError, StoppedError
 from pf_pipeline.portal.pages import LeadsPage
 from pf_pipeline.portal.stopping import Stop
 from pf_pipeline.portal.tally import Tally
@@ -95,6 +96,7 @@ class LeadsWalk:
         self._tally = Tally()
         self._latest: LeadsPage | None = None
         self._rounds = self._pages_read = 0
+        self._failed = MOST_PAGES
         self._ended = False
 
     @property
@@ -187,8 +189,14 @@ class LeadsWalk:
 
     def _read(self, number: int) -> LeadsPage:
         self._stop.check()
+        if number > self._failed:
+            raise StoppedError  # never given: the walk ends at the page that failed
         before = self._tally.total
-        page = self._fetch(number)
+        try:
+            page = self._fetch(number)
+        except PortalError:
+            self._failed = min(self._failed, number)
+            raise
         self._tally.note_total(page.total, before=before)
         return page
 
@@ -210,11 +218,9 @@ class LeadsWalk:
 
     def _goes_on_after(self, page: LeadsPage, last_held: int) -> bool:
         """Whether to look behind the expected last page, when this was the last one fetched."""
-        missing = self._tally.total is not None and not self._tally.is_whole
-        if page.number < last_held:
-            return missing or self._tally.total is None
-        full = len(page.records) >= page.pagination.per_page
-        return page.pagination.has_next or (full and missing)
+        if page.number < last_held:  # what the portal says about the last one is not known
+            return not self._tally.is_whole
+        return page.pagination.has_next
 
     @property
     def _promises_more(self) -> bool:

@@ -130,6 +130,20 @@ def reset() -> Answer:
     return play
 
 
+def reset_in_the_body(body: bytes) -> Answer:
+    """Promise more bytes than are sent, and cut the connection without a word."""
+
+    def play(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body) + 100))
+        handler.end_headers()
+        handler.wfile.write(body)
+        reset()(handler)
+
+    return play
+
+
 def truncated(body: bytes) -> Answer:
     """Promise more bytes than are sent."""
 

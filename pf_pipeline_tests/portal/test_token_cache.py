@@ -225,6 +225,7 @@ def test_a_refused_token_is_replaced_for_every_process(
     other.refused("first")  # long replaced: the new one stays
     assert other.bearer() == "second"
     assert make_tokens().bearer() == "second"
+    assert len(portal.requests) == 2
 
 
 def test_an_old_token_says_nothing_about_the_key(

@@ -185,6 +185,14 @@ def test_leads_that_arrive_meanwhile_are_caught_up_without_another_round(
     assert walk.outcome.rounds == 1
 
 
+def test_a_lead_that_arrives_during_the_catching_up_is_found_at_the_last_page() -> None:
+    portal = SimulatedPortal(leads_of(9), order="oldest first", hidden={0}, changes={3: [arrival]})
+    walk = LeadsWalk(portal.fetch, parallel=1)
+    assert ids(walked(walk)) == ids(portal.leads)
+    assert portal.asked == [1, 2, 3, 1, 2, 4]
+    assert walk.outcome.rounds == 1
+
+
 def test_malformed_records_count_as_the_portal_counts_them() -> None:
     odd: list[object] = [None, None, {"id": None}, {"id": None}, "text", {"id": True}, 7, {}]
     portal = SimulatedPortal([*odd, *leads_of(3)])

@@ -11,6 +11,7 @@ import pytest
 from pf_pipeline.portal import (
     Dialect,
     LeadsPage,
+    MintedToken,
     PermanentPortalError,
     PortalClient,
     RequestBudget,
@@ -24,10 +25,12 @@ from pf_pipeline_tests.portal.scripted import (
     Answer,
     ScriptedPortal,
     html,
+    minted,
     problem,
     raw,
     reply,
     reset,
+    reset_in_the_body,
     truncated,
 )
 
@@ -110,6 +113,8 @@ def test_one_channel_is_a_part_of_all(reader: PortalClient) -> None:
 
 FAULTS: dict[str, Callable[[], Answer]] = {
     "a reset connection": reset,
+    "a connection that is reset in the body": lambda: reset_in_the_body(b'{"data": ['),
+    "HTTP 408": lambda: problem(408),
     "a page of the CDN": lambda: html(403),
     "an HTML page": html,
     "HTTP 429": lambda: problem(429),
@@ -201,6 +206,32 @@ def test_a_number_of_thousands_of_digits_does_not_fail_the_walk(
     walk = client.walk(START, END)
     assert ids(list(walk)) == ["a", "b"]
     assert walk.outcome.total is None
+
+
+def test_a_token_that_expires_between_two_pages_is_renewed(
+    portal: ScriptedPortal, make_client: MakeClient
+) -> None:
+    pages = [reply(guide_page(number, of=3)) for number in (1, 2, 3)]
+    portal.plays(minted("first"), pages[0], problem(401), minted("second"), *pages[1:])
+    walk = make_client(MintedToken(portal.url, "key", "secret")).walk(START, END)
+    assert ids(list(walk)) == ["lead_1_0", "lead_2_0", "lead_3_0"]
+    assert [request.headers["Authorization"] for request in portal.requests if request.query] == [
+        "Bearer first",
+        "Bearer first",
+        "Bearer second",
+        "Bearer second",
+    ]
+
+
+def test_a_key_that_is_revoked_between_two_pages_ends_the_walk(
+    portal: ScriptedPortal, make_client: MakeClient
+) -> None:
+    portal.plays(
+        minted("first"), reply(guide_page(1, of=3)), problem(401), minted("second"), problem(401)
+    )
+    with pytest.raises(PermanentPortalError, match="PF_API_KEY and PF_API_SECRET"):
+        list(make_client(MintedToken(portal.url, "key", "secret")).walk(START, END))
+    assert len(portal.requests) == 5
 
 
 def test_a_missing_scope_ends_a_walk_at_once(portal: ScriptedPortal, client: PortalClient) -> None:
