@@ -234,7 +234,7 @@ def test_a_reader_in_whose_midst_a_day_is_packed_misses_no_sweep(
 ) -> None:
     fill(raw)
     read = Manifest.read
-    packed = []
+    packed: list[object] = []
 
     def pack_first(path: Path) -> Manifest:
         if not packed:
