@@ -183,9 +183,11 @@ class LeadsPass:
             rounds: How often it walked through the pages.
             pages_read: Pages read, whether they held leads of the days or not.
         """
-        self._journal.end(Outcome(complete, distinct, total, rounds, pages_read, self._now()))
+        outcome = Outcome(complete, distinct, total, rounds, pages_read, self._now())
+        self._journal.end(outcome)
         manifests = [
-            store_sweep(self._journal, folder, replace=True) for folder in self._folders.values()
+            store_sweep(self._journal, outcome, folder, replace=True)
+            for folder in self._folders.values()
         ]
         if self.resumed:
             clear_leftovers(self._journal, self._folders)
@@ -208,21 +210,19 @@ class LeadsPass:
         self._names[day].add(stored.file)
 
 
-def store_sweep(journal: Journal, folder: DayFolder, *, replace: bool) -> Manifest:
+def store_sweep(
+    journal: Journal, outcome: Outcome, folder: DayFolder, *, replace: bool
+) -> Manifest:
     """Write the manifest of a pass that has ended for one of its days.
 
     Args:
-        journal: The pass's journal, with an outcome.
+        journal: The pass's journal.
+        outcome: How the pass ended.
         folder: The day.
         replace: Whether a manifest that a crash let stand may name other pages than this one, as
             when damaged pages were asked for again; else its pages stay.
-
-    Raises:
-        ValueError: The pass has not ended.
     """
-    if journal.outcome is None:
-        raise ValueError(f"The pass of {journal.path} has not ended.")
-    question, outcome = journal.question, journal.outcome
+    question = journal.question
     pages = [page.by_day[folder.day] for page in journal.pages if folder.day in page.by_day]
     earlier = None if replace else folder.loose_manifest(journal.sweep)
     if earlier is not None:

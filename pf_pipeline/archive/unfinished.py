@@ -139,12 +139,15 @@ class UnfinishedPasses:
         """Bring a pass to its end as it is: what it stored is kept, what it claims is less."""
         folders = {day: self._folder_of(day) for day in journal.question.days}
         standing = [page for page, _ in _standing(journal, folders)]
-        if journal.outcome is None or len(standing) < len(journal.pages):
-            journal.outcome = _incomplete(journal, standing)
+        outcome = journal.outcome
+        if outcome is None or len(standing) < len(journal.pages):
+            outcome = _incomplete(journal, standing)
         journal.pages = standing
         manifests = []
-        if standing or journal.outcome.complete:
-            manifests = [store_sweep(journal, folder, replace=False) for folder in folders.values()]
+        if standing or outcome.complete:
+            manifests = [
+                store_sweep(journal, outcome, folder, replace=False) for folder in folders.values()
+            ]
         clear_leftovers(journal, folders)
         journal.remove()
         return manifests

@@ -176,8 +176,10 @@ def kill_and_rerun(folder: Path, times: int) -> None:
     chance = random.Random(times)  # noqa: S311 - any moments will do
     spent = _seconds_of_a_pass(folder / "undisturbed")
     deaths = 0
-    while deaths < times:
-        data_dir = folder / f"death-{deaths:03d}"
+    for trial in count(1):
+        if deaths >= times:
+            break
+        data_dir = folder / f"trial-{trial:03d}"
         raw = RawLeads(data_dir)
         store(raw, *LONG_PASS[:FIRST_PAGES], days=DAYS)
         for attempt in range(chance.choice([1, 1, 2, 3])):
@@ -185,10 +187,11 @@ def kill_and_rerun(folder: Path, times: int) -> None:
             time.sleep(chance.uniform(0, spent * 1.2))
             os.kill(process, signal.SIGKILL)
             deaths += was_killed(process)
-        has_ended = not (data_dir / "raw/passes").exists() or not [*data_dir.rglob("*.jsonl")]
-        sweeps = len(raw.manifests(DAY))
+        open_passes = {f"sweep={path.stem}" for path in data_dir.glob("raw/passes/*.jsonl")}
+        finished = {path.parent.name for path in data_dir.glob("raw/leads/*/*/manifest.json")}
         long_pass(data_dir, 9)
-        check_archive(data_dir, sweeps + 1 if has_ended else max(2, sweeps))
+        # The rerun goes on with the open pass, if there is one, and is one more pass if not.
+        check_archive(data_dir, len(finished - open_passes) + 1)
     print(f"{deaths} deaths, each followed by a rerun: every archive is as undisturbed")  # noqa: T201
 
 
@@ -224,7 +227,7 @@ def check_archive(data_dir: Path, sweeps: int) -> None:
 def _seconds_of_a_pass(data_dir: Path) -> float:
     store(RawLeads(data_dir), *LONG_PASS[:FIRST_PAGES], days=DAYS)
     started = time.perf_counter()
-    long_pass(data_dir, 0)
+    was_killed(fork(partial(long_pass, data_dir, 0)))
     return time.perf_counter() - started
 
 

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from pf_pipeline.archive import RawLeads, packs
+from pf_pipeline.archive import Manifest, RawLeads, packs
+from pf_pipeline.archive.files import write_atomically
 from pf_pipeline_tests.archive.builders import (
     DAY,
     NEXT_DAY,
@@ -227,6 +229,23 @@ def test_readers_see_every_sweep_while_days_are_packed_and_unpacked(raw: RawLead
     assert reads > 1
 
 
+def test_a_reader_in_whose_midst_a_day_is_packed_misses_no_sweep(
+    raw: RawLeads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(raw)
+    read = Manifest.read
+    packed: list[object] = []
+
+    def pack_first(path: Path) -> Manifest:
+        if not packed:
+            packed.append(raw.pack(DAY))
+        return read(path)
+
+    monkeypatch.setattr(Manifest, "read", pack_first)
+    assert len(raw.manifests(DAY)) == SWEEPS
+    assert packed != [None]
+
+
 def test_passes_go_on_while_their_day_is_packed(raw: RawLeads) -> None:
     def store_many() -> None:
         for number in range(30):
@@ -254,21 +273,39 @@ def test_several_may_pack_a_day_at_once(raw: RawLeads, tmp_path: Path) -> None:
 # ---- damage
 
 
+def half_of_it(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def something_else(_: bytes) -> bytes:
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz"):
+        pass
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (half_of_it, r"The pack .* cannot be read"),
+        (something_else, r"The pack .* does not read back as it was written"),
+    ],
+)
 def test_a_pack_that_does_not_read_back_is_not_put_in_place(
-    raw: RawLeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    raw: RawLeads,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: Callable[[bytes], bytes],
+    said: str,
 ) -> None:
     fill(raw)
     before = files_under(day_folder(tmp_path))
 
-    def write_something_else(path: Path, content: bytes, *, check: Callable[[Path], None]) -> None:
-        path.write_bytes(content[: len(content) // 2])
-        try:
-            check(path)
-        finally:
-            path.unlink()
+    def on_a_faulty_disk(path: Path, content: bytes, *, check: Callable[[Path], None]) -> None:
+        write_atomically(path, written(content), check=check)
 
-    monkeypatch.setattr(packs, "write_atomically", write_something_else)
-    with pytest.raises(ValueError, match=r"The pack .* cannot be read"):
+    monkeypatch.setattr(packs, "write_atomically", on_a_faulty_disk)
+    with pytest.raises(ValueError, match=said):
         raw.pack(DAY)
     assert files_under(day_folder(tmp_path)) == before
 

@@ -148,7 +148,8 @@ def test_passes_that_ask_for_something_else_leave_an_interrupted_one_alone(
     raw: RawLeads, asked: dict[str, Any]
 ) -> None:
     interrupt(raw, *PAGES[:2])
-    with open_pass(raw, at=after(1), **asked) as other:
+    # At the very same instant, so that both would have the same name.
+    with open_pass(raw, at=NOON, **asked) as other:
         assert not other.resumed
         finish(other)
     with open_pass(raw, at=after(2)) as leads_pass:

@@ -43,9 +43,12 @@ PLAIN_ERRORS = {"ValueError", "FileNotFoundError", "OSError"}
 """Errors of Python itself, which are for people in these modules only."""
 PLAIN_ERRORS_FOR_PEOPLE_IN = {
     "settings.py",
+    "days.py",
     "manifests.py",
+    "packing.py",
+    "packs.py",
+    "passes.py",
     "staged.py",
-    "sweeps.py",
     "doctor.py",
     "reference_data.py",
 }
