@@ -25,11 +25,11 @@ from pf_pipeline.orchestration.origin import check_origin, note_origin
 from pf_pipeline.portal import LeadsPage, PortalClient, connect
 from pf_pipeline.settings import Settings
 
-LEADS_AT_ONCE = 50_000
+LEADS_AT_ONCE = 30_000
 """Days are worked on together up to about so many leads.
 
 More at once is cheaper, but takes more memory, and a load holds the CRM's lock for as long: about
-two seconds.
+a second.
 """
 
 
