@@ -15,6 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pf_pipeline.crm.errors import CrmAddressError, CrmError
+from pf_pipeline.leads.frames import FEW_THREADS
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
@@ -87,7 +88,7 @@ def database_path(location: str) -> Path:
 def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
     while True:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), config=FEW_THREADS)
         except duckdb.Error as error:
             if not _is_locked(error) or time.monotonic() > deadline:
                 raise CrmError(_why_not(path, error)) from None

@@ -13,8 +13,8 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from pf_pipeline.crm import statements
 from pf_pipeline.crm.connection import open_database
+from pf_pipeline.crm.statements import events, leads, recordings, rejects, retries
 from pf_pipeline.leads.assignment import ReferenceData
 from pf_pipeline.leads.frames import frame_of, table_of
 from pf_pipeline.leads.references import normalise_references
@@ -137,26 +137,26 @@ class Warehouse:
             rejected=table_of(rejected),
             **self._reference_relations(),
         ) as connection:
-            connection.execute(statements.SEEN_BEFORE)
-            connection.execute(statements.KEEP_OBSERVATIONS)
-            connection.execute(statements.AFFECTED_OBSERVATIONS)
-            connection.execute(statements.NEWS)
-            connection.execute(statements.ASSIGN)
-            connection.execute(statements.DECIDE)
-            actions = connection.execute(statements.UPSERT_LEADS).fetchall()
-            connection.execute(statements.KEEP_GIVEN_AGENTS)
-            connection.execute(statements.KEEP_EVENTS)
-            connection.execute(statements.REMOVE_SETTLED_REJECTS, {"days": list(days)})
-            connection.execute(statements.ADD_NEW_REJECTS)
+            connection.execute(leads.SEEN_BEFORE)
+            connection.execute(leads.KEEP_OBSERVATIONS)
+            connection.execute(leads.AFFECTED_OBSERVATIONS)
+            connection.execute(leads.NEWS)
+            connection.execute(leads.ASSIGN)
+            connection.execute(leads.DECIDE)
+            actions = connection.execute(leads.UPSERT_LEADS).fetchall()
+            connection.execute(leads.KEEP_GIVEN_AGENTS)
+            connection.execute(events.KEEP_EVENTS)
+            connection.execute(rejects.REMOVE_SETTLED_REJECTS, {"days": list(days)})
+            connection.execute(rejects.ADD_NEW_REJECTS)
         return _loaded(actions, observations["lead_id"].nunique())
 
     def load_call_recordings(self, lead_ids: pd.Series) -> Loaded:
         """Bring the recordings of these leads up to what was observed of them."""
         wanted = table_of(pd.DataFrame({"lead_id": lead_ids.drop_duplicates()}))
         with self._transaction(wanted=wanted) as connection:
-            connection.execute(statements.CURRENT_RECORDINGS)
-            actions = connection.execute(statements.UPSERT_RECORDINGS).fetchall()
-            connection.execute(statements.KEEP_RECORDING_EVENTS)
+            connection.execute(recordings.CURRENT_RECORDINGS)
+            actions = connection.execute(recordings.UPSERT_RECORDINGS).fetchall()
+            connection.execute(recordings.KEEP_RECORDING_EVENTS)
             total = connection.execute("SELECT count(*) FROM recordings").fetchall()[0][0]
         return _loaded(actions, total)
 
@@ -170,11 +170,11 @@ class Warehouse:
             How many leads got an agent.
         """
         with self._transaction(**self._reference_relations()) as connection:
-            connection.execute(statements.RETRY_UNASSIGNED)
-            connection.execute(statements.UPDATE_RETRIED, {"now": now})
-            connection.execute(statements.KEEP_RETRIED_AGENTS)
-            connection.execute(statements.KEEP_RETRIED_EVENTS, {"now": now})
-            connection.execute(statements.UPDATE_RETRIED_RECORDINGS)
+            connection.execute(retries.RETRY_UNASSIGNED)
+            connection.execute(retries.UPDATE_RETRIED, {"now": now})
+            connection.execute(retries.KEEP_RETRIED_AGENTS)
+            connection.execute(retries.KEEP_RETRIED_EVENTS, {"now": now})
+            connection.execute(retries.UPDATE_RETRIED_RECORDINGS)
             assigned = connection.execute("SELECT count(agent_id) FROM retried").fetchall()
         return int(assigned[0][0])
 

@@ -6,6 +6,7 @@ and those of the countries from where most others inquire.
 """
 
 import re
+from typing import Any
 
 import pandas as pd
 import phonenumbers
@@ -56,7 +57,7 @@ def _by_pattern(phone: str) -> str | None:
 
 def _mobile_pattern(country: str) -> str:
     """The country's code and what the library's own plan takes for a mobile number there."""
-    plan = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    plan: Any = phonenumbers.PhoneMetadata.metadata_for_region(country)
     return f"{plan.country_code}(?:{plan.mobile.national_number_pattern})"
 
 

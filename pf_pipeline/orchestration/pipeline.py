@@ -28,11 +28,11 @@ from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
-LEADS_AT_ONCE = 50_000
+LEADS_AT_ONCE = 30_000
 """Days are worked on together up to about so many leads.
 
 More at once is cheaper, but takes more memory, and a load holds the CRM's lock for as long: about
-two seconds.
+a second.
 """
 
 

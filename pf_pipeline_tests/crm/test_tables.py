@@ -154,3 +154,9 @@ def test_a_query_takes_parameters(crm: CrmFile) -> None:
     with crm.open() as warehouse:
         found = warehouse.query("SELECT lead_id FROM crm.leads WHERE lead_id <> ?", ["lead_1"])
     assert found["lead_id"].tolist() == ["lead_2"]
+
+
+def test_duckdb_starts_no_thread_for_every_core(crm: CrmFile) -> None:
+    with crm.open() as warehouse:
+        found = warehouse.query("SELECT current_setting('threads') AS threads")
+    assert found["threads"].tolist() == [2]

@@ -150,6 +150,14 @@ def only_there(_shell: Shell, words: list[str], statement: str) -> str:
     return ""
 
 
+def only_explained(_shell: Shell, words: list[str], statement: str) -> str:
+    """Benchmarks take minutes: their help must know the options."""
+    explained = _output([sys.executable, *words[1:3], "--help"], PROJECT)
+    options = {word for word in words[3:] if word.startswith("-")}
+    assert options <= set(re.findall(r"--[a-z-]+", explained)), statement
+    return ""
+
+
 def exported(shell: Shell, _words: list[str], statement: str) -> str:
     """``export``: kept for the commands that follow."""
     shell.preamble.append(statement)
@@ -163,7 +171,7 @@ def in_bash(shell: Shell, _words: list[str], statement: str) -> str:
 
 
 RULES: tuple[tuple[str, Runner], ...] = (
-    (r"make (demo|ui|test|lint|format|lock|install)", dry_run),
+    (r"make (demo|ui|test|lint|format|lock|install|bench)", dry_run),
     (r"\.venv/bin/pf-pipeline (demo|doctor|backfill .*)", in_process),
     (r"\.venv/bin/pf-pipeline (ui|sandbox).*", only_parsed),
     (r"\.venv/bin/dagster-daemon (run|liveness-check).*", only_helped),
@@ -171,6 +179,7 @@ RULES: tuple[tuple[str, Runner], ...] = (
     (r"\.venv/bin/dagster schedule start .*", only_helped),
     (r"\.venv/bin/dagster instance info", only_helped),
     (r"\.venv/bin/python -m pytest -q \S+", only_there),
+    (r"\.venv/bin/python -m bench\.\w+ .*", only_explained),
     (r"\.venv/bin/python -m pf_pipeline\.sandbox\.reference_data data/reference", in_bash),
     (r"\.venv/bin/python -c .*", in_bash),
     (r"export DAGSTER_HOME=.*", exported),

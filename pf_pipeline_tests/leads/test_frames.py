@@ -76,3 +76,7 @@ def test_queries_at_the_same_time_do_not_see_each_others_frames() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(numbers_of, range(16))) == [{worker} for worker in range(16)]
+
+
+def test_duckdb_starts_no_thread_for_every_core() -> None:
+    assert select("SELECT current_setting('threads') AS threads")["threads"].tolist() == [2]

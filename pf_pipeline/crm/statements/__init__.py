@@ -1,0 +1,1 @@
+"""The SQL of the CRM, by subject; the warehouse runs it."""
