@@ -10,9 +10,11 @@ from pf_pipeline.orchestration.pipeline import DayAccount
 RULES = {
     "listing_reference": "by\nlisting",
     "portal_agent": "by\nportal",
+    "portal_listing": "by portal's\nlisting",
     "manual": "manual",
     "unassigned": "un-\nassigned",
 }
+SHOWN_IF_ANY = {"portal_listing", "manual"}
 """The assignment rules, as the headings that fit a line of 80 characters."""
 
 
@@ -24,7 +26,7 @@ def account_table(accounts: Sequence[DayAccount]) -> Table:
     rules = [
         rule
         for rule in RULES
-        if rule != "manual" or any(account.by_rule.get(rule) for account in accounts)
+        if rule not in SHOWN_IF_ANY or any(account.by_rule.get(rule) for account in accounts)
     ]
     table = Table(title="What became of every record", show_footer=True, box=box.SIMPLE, padding=0)
     rows = [_numbers(account, rules) for account in accounts]

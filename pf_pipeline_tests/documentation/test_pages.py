@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import dagster as dg
 import pytest
 
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline.orchestration.checks import ALL_CHECKS
-from pf_pipeline.orchestration.jobs import nightly_schedule, poll_schedule
 from pf_pipeline_tests.documentation.pages import (
     DOCS,
     PAGES,
@@ -38,7 +38,12 @@ PATHS = re.compile(
     r"(?:pf_pipeline(?:_tests)?|docs|scripts|requirements|bench|data/reference)/[\w./*-]*"
     r"|(?:dagster|workspace)\.yaml|Makefile|pyproject\.toml|\.env\.example|LICENSE"
 )
-CRON_IN_WORDS = {"*/5 * * * *": "every 5 minutes", "30 1 * * *": "01:30"}
+CRON_IN_WORDS = {
+    "*/5 * * * *": "every 5 minutes",
+    "20 * * * *": "20 minutes past every hour",
+    "30 1 * * *": "01:30",
+    "50 * * * *": "10 minutes to every hour",
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -94,7 +99,8 @@ def test_schedules_are_described_as_they_are() -> None:
     described = {row[0].strip("`"): row[1] for row in rows}
     assert described == {
         schedule.name: CRON_IN_WORDS[str(schedule.cron_schedule)]
-        for schedule in (poll_schedule, nightly_schedule)
+        for schedule in build_definitions().schedules or []
+        if isinstance(schedule, dg.ScheduleDefinition)
     }
 
 

@@ -60,7 +60,7 @@ LEAST_LETTERS = 8
 def template(node: ast.expr) -> str | None:
     """A text in the code, with a gap for whatever is put in."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
+        return re.sub("%[sd]", GAP, node.value)  # what is logged is put in later
     if isinstance(node, ast.JoinedStr):
         text = "".join(
             part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else GAP
