@@ -44,8 +44,8 @@ SEEN_COLUMNS = {
 ASSIGNMENT_COLUMNS = {
     "property_ref": "The brokerage's property that the lead is about.",
     "agent_id": "The agent who gets the lead; missing if nobody does.",
-    "assignment_rule": "listing_reference, portal_agent, portal_listing or unassigned; manual once a "
-    "person chose.",
+    "assignment_rule": "listing_reference, portal_agent, portal_listing or unassigned; manual once "
+    "a person chose.",
     "assignment_reason": "Why this agent, or why none.",
 }
 
