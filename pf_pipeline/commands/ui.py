@@ -24,7 +24,6 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.25
-ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class UiError(Exception):
@@ -130,7 +129,7 @@ def _processes(
 
 def _start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with log.open("wb") as output, _interruptible():
         return subprocess.Popen(  # noqa: S603 - our own commands
             command,
             env=environment,
@@ -170,17 +169,30 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
 
 
 @contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let processes that are started here be interrupted, whether or not this one can be.
+
+    What a script runs in the background cannot, nor can what it starts; and then Dagster's processes
+    ignore SIGTERM as well, and would have to be killed.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _stopping_on_signals() -> Iterator[None]:
     """SIGTERM, or a closed terminal, ends the command like Ctrl-C: no process is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt)
-        for number in ENDING_SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN  # nohup
-    }
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt)}
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:  # nohup
+        before[hang_up] = signal.signal(hang_up, interrupt)
     try:
         yield
     finally:

@@ -44,6 +44,22 @@ def clean_text(value: str) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def stripped_text(value: str) -> str | None:
+    """A text as it is stored, without surrounding blanks; nothing where nothing is left."""
+    return clean_text(value).strip() or None
+
+
+def as_text(value: object) -> str | None:
+    """Any scalar as a text without surrounding blanks; whole numbers too, all else is nothing."""
+    if isinstance(value, str):
+        return stripped_text(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < LONGEST_INTEGER else None
+    return None
+
+
 def storable_json(value: object) -> str:
     """JSON with sorted keys, its texts clean: every database takes it."""
     try:

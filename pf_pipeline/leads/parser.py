@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from pf_pipeline.leads.json_texts import (
-    LONGEST_INTEGER,
-    clean_text,
+    as_text,
     read_json,
     storable_json,
+    stripped_text,
     whole_json,
 )
 
@@ -81,7 +81,7 @@ def parse_record(record: object) -> ParsedLead | Rejection:
     """
     if not isinstance(record, dict):
         return Rejection(None, f"the record is {_kind(record)}, not an object")
-    lead_id = _text(record.get("id"))
+    lead_id = as_text(record.get("id"))
     if lead_id is None:
         return Rejection(None, _problem(record, "id", "a text"))
     created_at = parse_instant(record.get("createdAt"))
@@ -169,7 +169,7 @@ def _read_contact(contact: object) -> tuple[str | None, str | None, bool]:
         return None, None, contact is not None
     type_, value = contact.get("type"), contact.get("value")
     column = CONTACT_TYPES.get(type_) if isinstance(type_, str) else None
-    text = _text(value)
+    text = as_text(value)
     unread = (
         (column is None and contact != {})
         or (text is None and value is not None and not isinstance(value, str))
@@ -231,8 +231,8 @@ class _Leftovers:
         if value is None:
             return None
         if isinstance(value, str):
-            return _stripped(value)
-        text = _text(value)
+            return stripped_text(value)
+        text = as_text(value)
         if text is None:
             self.keep(f"{place}.{field}" if place else field, value)
         return text
@@ -281,25 +281,6 @@ def _whole_seconds(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return round(value) if 0 <= value <= MAX_SECONDS else None
-
-
-def _text(value: object) -> str | None:
-    """A text without surrounding blanks; numbers become text, everything else nothing."""
-    if isinstance(value, str):
-        return _stripped(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _integer_text(value)
-    if isinstance(value, float) and value.is_integer():
-        return _integer_text(int(value))
-    return None
-
-
-def _stripped(value: str) -> str | None:
-    return clean_text(value).strip() or None
-
-
-def _integer_text(value: int) -> str | None:
-    return str(value) if abs(value) < LONGEST_INTEGER else None
 
 
 def decode_page(body: bytes) -> list[object]:

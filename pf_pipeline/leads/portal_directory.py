@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from pf_pipeline.leads.json_texts import clean_text
+from pf_pipeline.leads.json_texts import as_text
 from pf_pipeline.leads.references import normalise_references
 
 USER_COLUMNS = ("portal_user_id", "portal_profile_id", "email", "profile_email", "status")
@@ -27,11 +27,11 @@ def read_users(records: Iterable[object]) -> pd.DataFrame:
     """
     rows = [
         {
-            "portal_user_id": _text(user.get("id")),
-            "portal_profile_id": _text(profile.get("id")),
+            "portal_user_id": as_text(user.get("id")),
+            "portal_profile_id": as_text(profile.get("id")),
             "email": _email(user.get("email")),
             "profile_email": _email(profile.get("email")),
-            "status": _text(user.get("status")),
+            "status": as_text(user.get("status")),
         }
         for user in _objects(records)
         for profile in [_object(user.get("publicProfile"))]
@@ -52,9 +52,9 @@ def read_listings(records: Iterable[object]) -> pd.DataFrame:
     """
     rows = [
         {
-            "portal_listing_id": _text(listing.get("id")),
-            "reference": _text(listing.get("reference")),
-            "portal_profile_id": _text(_object(listing.get("assignedTo")).get("id")),
+            "portal_listing_id": as_text(listing.get("id")),
+            "reference": as_text(listing.get("reference")),
+            "portal_profile_id": as_text(_object(listing.get("assignedTo")).get("id")),
             "state": _state(listing.get("state")),
         }
         for listing in _objects(records)
@@ -74,23 +74,15 @@ def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return clean_text(value).strip() or None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return None
-
-
 def _email(value: object) -> str | None:
     """An address as it is compared: case does not count."""
-    text = _text(value)
+    text = as_text(value)
     return text.casefold() if text else None
 
 
 def _state(value: object) -> str | None:
     """A listing's state, a text or an object that names its stage."""
-    return _text(_object(value).get("stage")) if isinstance(value, dict) else _text(value)
+    return as_text(_object(value).get("stage")) if isinstance(value, dict) else as_text(value)
 
 
 def _frame(rows: list[dict[str, str | None]], columns: Iterable[str], key: str) -> pd.DataFrame:

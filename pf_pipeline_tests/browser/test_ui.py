@@ -18,13 +18,14 @@ pytestmark = pytest.mark.browser
 GROUPS = {
     "crm": ["call_recordings", "crm_leads"],
     "leads": ["assigned_leads", "validated_leads"],
-    "portal": ["raw_leads"],
+    "portal": ["portal_listings", "portal_users", "raw_leads"],
     "reference": ["agents", "properties"],
 }
-REFERENCE = {"agents", "properties"}
+REFERENCE = {"agents", "properties", "portal_users", "portal_listings"}
 ASSETS = {asset for assets in GROUPS.values() for asset in assets}
 BY_DAY = ASSETS - REFERENCE
 CHECKS = {
+    "raw_leads": ["sweeps_complete"],
     "validated_leads": ["rejects_under_threshold", "schema"],
     "assigned_leads": ["lead_ids_unique", "unassigned_share"],
     "crm_leads": ["everything_accounted_for"],
@@ -132,7 +133,7 @@ def test_a_week_launched_from_the_asset_graph_is_three_runs(
             "poll_schedule", "Asks the portal every five minutes for what is new", id="poll"
         ),
         pytest.param(
-            "nightly_schedule", "Reads the last two full days once more every night", id="nightly"
+            "nightly_schedule", "Reads the last full days (PF_TRAILING_DAYS)", id="nightly"
         ),
         pytest.param("failed_run_sensor", "Logs one line for every failed run", id="failed-run"),
     ],

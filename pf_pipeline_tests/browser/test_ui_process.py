@@ -34,9 +34,16 @@ def test_when_a_part_dies_the_rest_is_ended_and_the_log_is_named(tmp_path: Path)
     assert ui.left_behind() == []
 
 
-def test_a_closed_terminal_ends_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "in_background"), [(signal.SIGHUP, False), (signal.SIGTERM, True)]
+)
+def test_a_closed_terminal_or_a_kill_ends_everything(
+    tmp_path: Path, number: signal.Signals, *, in_background: bool
+) -> None:
     port, sandbox_port = free_ports(2)
-    with started_ui(tmp_path, port=port, sandbox_port=sandbox_port) as ui:
+    with started_ui(
+        tmp_path, port=port, sandbox_port=sandbox_port, in_background=in_background
+    ) as ui:
         ui.wait_until_it_serves()
-        assert ui.end(signal.SIGHUP) == 0
+        assert ui.end(number) == 0
     assert ui.left_behind() == []

@@ -89,13 +89,24 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def started_ui(folder: Path, *, port: int, sandbox_port: int) -> Iterator[RunningUi]:
-    """Start the command; whatever happens, nothing that it started outlives the block."""
+def started_ui(
+    folder: Path, *, port: int, sandbox_port: int, in_background: bool = False
+) -> Iterator[RunningUi]:
+    """Start the command; whatever happens, nothing that it started outlives the block.
+
+    Args:
+        folder: Where it works.
+        port: Where the UI shall answer.
+        sandbox_port: Where the sandbox shall.
+        in_background: As a script starts it with ``&``: interrupts are ignored.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     settings = {"PF_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-m", "pf_pipeline.cli", "ui"]
     options = ["--port", str(port), "--sandbox-port", str(sandbox_port)]
+    if in_background:
+        command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     with output.open("wb") as stream:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, *options],
