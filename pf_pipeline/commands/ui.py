@@ -172,8 +172,8 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
 def _interruptible() -> Iterator[None]:
     """Let processes that are started here be interrupted, whether or not this one can be.
 
-    What a script runs in the background cannot, nor can what it starts; and then Dagster's processes
-    ignore SIGTERM as well, and would have to be killed.
+    What a script runs in the background cannot, nor can what it starts; and then Dagster's
+    processes ignore SIGTERM as well, and would have to be killed.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

@@ -5,6 +5,7 @@ listings. Pure functions; when they apply is decided in ``faults``.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from pf_pipeline.sandbox.faults import Fault, FaultKind
@@ -65,6 +66,8 @@ def gone_wrong(fault: Fault, body: Body, previous: Body | None) -> tuple[FaultKi
 def with_nulls(body: Body) -> Body | None:
     """A page of leads in which every optional field that is absent is there and null.
 
+    Malformed records stay as they are: who keeps them whole would keep something else.
+
     Returns:
         The page, which means what it meant before; ``None`` if it has no leads.
     """
@@ -73,7 +76,7 @@ def with_nulls(body: Body) -> Body | None:
 
 
 def _record_with_nulls(record: object) -> object:
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or not _is_sound(record):
         return record
     if "sender" in record:
         changed = dict.fromkeys(_ATLAS_OPTIONAL) | record
@@ -82,6 +85,14 @@ def _record_with_nulls(record: object) -> object:
             changed["call"] = {"recordFile": None} | record["call"]
         return changed
     return dict.fromkeys(_GUIDE_OPTIONAL) | record if "phone" in record else record
+
+
+def _is_sound(record: Mapping[str, Any]) -> bool:
+    try:
+        datetime.fromisoformat(record["createdAt"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    return isinstance(record.get("id"), str)
 
 
 def _records(body: Body) -> list[Any]:

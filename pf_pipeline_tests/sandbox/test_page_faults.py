@@ -111,8 +111,8 @@ def test_listings_go_wrong_as_leads_do() -> None:
     assert changed(FaultKind.REPEATED_LEADS, body, previous)["results"] == [4, 1]
 
 
-def page_of(record: object) -> Body:
-    return {"data": [record, None, "text"], "pagination": atlas_pagination(3, 50, 1)}
+def page_of(*records: object) -> Body:
+    return {"data": [*records, None, "text"], "pagination": atlas_pagination(3, 50, 1)}
 
 
 def test_nulls_stand_for_what_an_atlas_lead_does_not_have() -> None:
@@ -132,7 +132,9 @@ def test_nulls_stand_for_what_an_atlas_lead_does_not_have() -> None:
 
 
 def test_a_call_without_recording_has_a_null_one() -> None:
-    call = {"id": "call_lead_1", "sender": {"contacts": []}, "call": {"talkTime": 1}}
+    call = atlas_record(GUIDE_SAMPLE, "")
+    assert isinstance(call, dict)
+    call["call"] = {"talkTime": 1}
     nulled = with_nulls(page_of(call))
     assert nulled is not None
     assert nulled["data"][0]["call"] == {"recordFile": None, "talkTime": 1}
@@ -148,3 +150,14 @@ def test_nulls_stand_for_what_a_guide_lead_does_not_have() -> None:
 
 def test_a_page_without_leads_has_no_room_for_nulls() -> None:
     assert with_nulls({"results": [{"id": "x"}], "pagination": atlas_pagination(1, 50, 1)}) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"id": None}, {"createdAt": None}, {"createdAt": "soon"}, {"createdAt": 7}]
+)
+def test_malformed_records_stay_as_they_are(wrong: dict[str, object]) -> None:
+    sound = {"id": "a", "sender": {"contacts": []}, "createdAt": "2026-01-01T00:00:00Z"}
+    nulled = with_nulls(page_of(sound, sound | wrong))
+    assert nulled is not None
+    assert nulled["data"][0] != sound
+    assert nulled["data"][1] == sound | wrong
