@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Compiled modules are kept whatever the environment says: commands then start in half the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo ui test lint format lock bench clean
 
