@@ -1,6 +1,6 @@
 """One portal at its worst beside the same one without a fault: both must end with the same leads.
 
-    python -m pf_pipeline_tests.integration.hostile [--seeds N] [--days N] [--leads-per-day N]
+    python -m pf_pipeline_tests.integration.hostile [--seeds N]
 
 prints a line for each seed, and ends with 1 if any of them differs.
 """
@@ -129,12 +129,13 @@ def main(arguments: list[str]) -> int:
     """Compare so many seeds; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds (default 20)")
+    parser.add_argument("--first-seed", type=int, default=1, help="the first seed (default 1)")
     parser.add_argument("--days", type=int, default=30, help="how many days (default 30)")
     parser.add_argument("--leads-per-day", type=int, default=1000, help="default 1000")
     given = parser.parse_args(arguments)
     logging.getLogger("pf_pipeline").setLevel(logging.ERROR)  # hundreds of retries
     equal = 0
-    for seed in range(1, given.seeds + 1):
+    for seed in range(given.first_seed, given.first_seed + given.seeds):
         dialect: Dialect = "atlas" if seed % 2 else "guide"
         calm, hostile = compare(seed, days_of(given.days), given.leads_per_day, dialect)
         same = calm.archived == hostile.archived and calm.crm == hostile.crm
