@@ -53,12 +53,10 @@ named AS (
 compared AS (
     SELECT
         ranked.*,
-        -- Ids decide where both have one, else references.
-        coalesce(
-            listing_id = named.listing.id,
-            listing_reference = named.listing.reference,
-            named.listing IS NULL
-        ) AS same_listing,
+        -- The same id, or the same reference: the dialects have different ids for one listing.
+        named.listing IS NULL
+        OR coalesce(listing_id = named.listing.id, FALSE)
+        OR coalesce(listing_reference = named.listing.reference, FALSE) AS same_listing,
         named.agent IS NULL
         OR {'id': portal_agent_id, 'kind': portal_agent_kind} = named.agent AS same_agent
     FROM ranked

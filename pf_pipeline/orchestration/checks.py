@@ -5,13 +5,14 @@ Executed alone it has no days of its own: it looks at all that the asset has bee
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 from pandera.errors import SchemaErrors
 
+from pf_pipeline.archive.windows import Window, window_of_day
 from pf_pipeline.leads.schema import COLUMNS, Observation
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
@@ -96,8 +97,15 @@ def _gap_problem(pipeline: Pipeline, day: date) -> str | None:
     gaps = pipeline.archive.raw_leads.gaps(day, reached)
     if not gaps:
         return None
-    spans = ", ".join(f"{gap.start:%H:%M:%S} to {gap.end:%H:%M:%S}" for gap in gaps[:3])
+    if gaps == [window_of_day(day)]:
+        return "no sweep of it was complete"
+    spans = ", ".join(f"{gap.start:%H:%M:%S} to {_until(gap)}" for gap in gaps[:3])
     return f"no sweep was complete from {spans} UTC"
+
+
+def _until(gap: Window) -> str:
+    """The end of a gap within its day."""
+    return "24:00:00" if gap.end.time() == time.min else f"{gap.end:%H:%M:%S}"
 
 
 def _schema_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:

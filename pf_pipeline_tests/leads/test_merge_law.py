@@ -79,11 +79,9 @@ def of_the_latest_poll(observations: list[Row], field: str) -> Any:  # noqa: ANN
 
 
 def is_of_listing(seen: Row, listing: Row) -> bool:
-    """Whether both are of one listing: ids decide where both have one, else references."""
-    for field in ("listing_id", "listing_reference"):
-        if seen[field] is not None and listing[field] is not None:
-            return bool(seen[field] == listing[field])
-    return False
+    """Whether both are of one listing: the same id, or the same reference."""
+    fields = ("listing_id", "listing_reference")
+    return any(seen[field] is not None and seen[field] == listing[field] for field in fields)
 
 
 def of_one_listing(observations: list[Row]) -> list[Row]:
@@ -459,6 +457,14 @@ def test_a_listing_keeps_what_a_later_observation_of_it_leaves_out(
     )
     assert [lead[field] for field in LISTING_FIELDS] == ["5", "APT 1", "Flat"]
     assert lead["reference_key"] == "apt1"
+
+
+def test_a_listing_keeps_its_title_when_the_other_dialect_names_another_id() -> None:
+    lead = lead_of(
+        seen(bare_lead(listing={"id": 5, "reference": "APT 1", "title": "Flat"}), at=NOON),
+        seen(bare_lead(listing={"id": "01HX", "reference": "APT 1"}), at=after(5)),
+    )
+    assert [lead[field] for field in LISTING_FIELDS] == ["01HX", "APT 1", "Flat"]
 
 
 def test_a_listing_that_changed_its_reference_keeps_its_title() -> None:
