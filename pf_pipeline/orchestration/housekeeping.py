@@ -22,7 +22,7 @@ def old_polls(instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
         yield from (record.dagster_run.run_id for record in records)
 
 
-@dg.op(description="Packs what no sweep touches any more, and days with very many sweeps.")
+@dg.op(description="Packs the days of the raw archive that no sweep touches any more.")
 def pack_archive(
     context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.Output[None]:
@@ -80,5 +80,5 @@ def housekeeping_job() -> None:
     "of more than a week ago.",
 )
 def housekeeping_schedule() -> dict[str, Any]:
-    """Once an hour: a day that is polled every five minutes is packed while it lasts, too."""
+    """Once an hour, which finds nothing to do but once a day."""
     return {}

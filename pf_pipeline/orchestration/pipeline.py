@@ -135,7 +135,7 @@ class Pipeline:
         return Sweeper(self.settings, self.archive, self.portal, self.now, self.watcher)
 
     def pack_archive(self) -> dict[date, Packed]:
-        """Pack the days that no sweep touches any more, and those with very many sweeps.
+        """Pack the days that no sweep touches any more.
 
         Returns:
             What it saved, by day.
@@ -143,9 +143,7 @@ class Pipeline:
         archive = self.archive.raw_leads
         archive.close_abandoned(self.now())
         settled = self.now().date() - timedelta(days=self.settings.trailing_days)
-        days = archive.packable_days(before=settled)
-        days += [day for day in archive.days() if day >= settled and archive.is_crowded(day)]
-        packed = {day: archive.pack(day) for day in days}
+        packed = {day: archive.pack(day) for day in archive.packable_days(before=settled)}
         return {day: saved for day, saved in packed.items() if saved is not None}
 
     def validate(self, day: date) -> Observed:

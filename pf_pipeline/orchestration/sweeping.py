@@ -152,13 +152,18 @@ class Sweeper:
                 seen.total,
                 seen.distinct,
             )
-        return leads_pass.finish(
+        manifests = leads_pass.finish(
             complete=seen.complete,
             distinct=seen.distinct,
             total=seen.total,
             rounds=seen.rounds,
             pages_read=seen.pages_read + len(leads_pass.known),
         )
+        for manifest in manifests:
+            # A day that is polled all the time stays a few files while it lasts, too.
+            if self.archive.raw_leads.is_crowded(manifest.day):
+                self.archive.raw_leads.pack(manifest.day)
+        return manifests
 
     def _keep(self, page: LeadsPage, leads_pass: LeadsPass) -> None:
         note_origin(self.settings)

@@ -372,3 +372,43 @@ def test_an_unchanged_portal_stores_no_page_twice(make_pipeline: PipelineFactory
 @pytest.fixture(autouse=True)
 def _notes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="pf_pipeline")
+
+
+# ---- requests
+
+
+def test_eighty_days_cost_the_pages_that_they_hold_where_there_is_no_upper_bound(
+    make_pipeline: PipelineFactory,
+) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=offset) for offset in range(80)]
+    options = SandboxOptions(first_day=days[0], last_day=days[-1], leads_per_day=30)
+    with running_sandbox(options) as running:
+        pipeline = make_pipeline(
+            api_base_url=running.base_url, now=datetime(2026, 3, 22, 1, tzinfo=UTC)
+        )
+        manifests = pipeline.sweep(days)
+        pages = running.stats()["leads_pages"]
+    assert all(manifest.complete for manifest in manifests)
+    assert sum(manifest.records_of_day for manifest in manifests) == 80 * 30
+    assert pages <= 1.1 * 80 * 30 / 50
+
+
+@pytest.mark.parametrize("dialect", ["guide", "atlas"])
+def test_a_poll_with_nothing_new_makes_three_requests_at_most(
+    make_pipeline: PipelineFactory, dialect: str
+) -> None:
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    options = SandboxOptions(
+        first_day=noon.date(), last_day=noon.date(), leads_per_day=700, clock=lambda: noon
+    )
+    with running_sandbox(options) as running:
+        pipeline = make_pipeline(api_base_url=running.base_url, now=noon, api_dialect=dialect)
+        pipeline.sweep([noon.date()], overlap_only=True)
+        before = sum(running.stats()["requests"].values())
+        (manifest,) = at(pipeline, noon + timedelta(minutes=5)).sweep(
+            [noon.date()], overlap_only=True
+        )
+        requests = sum(running.stats()["requests"].values()) - before
+    assert manifest.complete
+    assert 100 < manifest.records_of_day < 150
+    assert requests <= 3
