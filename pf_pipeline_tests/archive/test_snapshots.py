@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pf_pipeline.archive import snapshots
+from pf_pipeline.archive import files
 from pf_pipeline.archive.snapshots import RawSnapshots
 from pf_pipeline_tests.archive.builders import NOON, PORTAL
 
@@ -49,7 +49,7 @@ def test_a_snapshot_that_was_cut_off_does_not_exist(
     users: RawSnapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users.store([FIRST], base_url=PORTAL, read_at=NOON)
-    write = snapshots.write_atomically
+    write = files.write_atomically
 
     def cut(path: Path, content: bytes) -> None:
         if path.name == "manifest.json":
@@ -57,7 +57,7 @@ def test_a_snapshot_that_was_cut_off_does_not_exist(
         write(path, content)
 
     with monkeypatch.context() as cutting:
-        cutting.setattr(snapshots, "write_atomically", cut)
+        cutting.setattr("pf_pipeline.archive.snapshots.write_atomically", cut)
         with pytest.raises(_PowerCutError):
             users.store([SECOND], base_url=PORTAL, read_at=NOON + timedelta(hours=1))
     assert users.latest() == [FIRST]
