@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import dagster as dg
+import pandas as pd
 
 from pf_pipeline.orchestration import metadata
 from pf_pipeline.orchestration.failures import failing_clearly
@@ -61,7 +62,9 @@ def portal_users(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult: 
     atlas dialect. Then every unassigned lead in the CRM is tried again.
     """
     with failing_clearly():
-        return _told(pipeline.refresh_directory(USERS))
+        refreshed = pipeline.refresh_directory(USERS)
+        with pipeline.crm() as crm:
+            return _told(refreshed, crm.reference_data().portal_users)
 
 
 @_directory(LISTINGS, LISTING_COLUMNS)
@@ -72,13 +75,19 @@ def portal_listings(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResul
     dialect. Then every unassigned lead in the CRM is tried again.
     """
     with failing_clearly():
-        return _told(pipeline.refresh_directory(LISTINGS))
+        refreshed = pipeline.refresh_directory(LISTINGS)
+        with pipeline.crm() as crm:
+            return _told(refreshed, crm.reference_data().portal_listings)
 
 
-def _told(refreshed: Refreshed) -> dg.MaterializeResult[None]:
-    rows = {} if refreshed.rows is None else {"dagster/row_count": refreshed.rows}
+def _told(refreshed: Refreshed, known: pd.DataFrame) -> dg.MaterializeResult[None]:
+    """What was read, and what is known now: only if that changed are assigned days out of date."""
     return dg.MaterializeResult(
-        metadata={**rows, "leads_newly_assigned": refreshed.newly_assigned},
+        metadata={
+            "dagster/row_count": len(known),
+            "leads_newly_assigned": refreshed.newly_assigned,
+        },
+        data_version=metadata.data_version(known),
         check_results=[
             dg.AssetCheckResult(
                 check_name=READ_IN_FULL,

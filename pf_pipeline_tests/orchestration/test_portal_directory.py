@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -138,3 +139,20 @@ def test_listings_that_are_no_longer_published_are_read_too(
     with pipeline.crm() as crm:
         states = set(crm.reference_data().portal_listings["state"])
     assert states == {"live", "draft", "archived"}
+
+
+def test_reading_the_same_again_makes_no_day_out_of_date(
+    make_pipeline: PipelineFactory, run_job: RunJob, instance: dg.DagsterInstance
+) -> None:
+    def versions() -> set[str | None]:
+        found = instance.get_latest_data_version_record(dg.AssetKey("portal_users"))
+        assert found
+        assert found.asset_materialization
+        return {(found.asset_materialization.tags or {}).get("dagster/data_version")}
+
+    assert run_job(make_pipeline(), SAMPLE_DAY).success
+    before = versions()
+    assert run_job(make_pipeline(), SAMPLE_DAY).success
+    assert versions() == before
+    assert run_job(make_pipeline(api_dialect="atlas"), SAMPLE_DAY).success
+    assert versions() != before
