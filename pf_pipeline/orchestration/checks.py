@@ -14,6 +14,7 @@ from pandera.errors import SchemaErrors
 
 from pf_pipeline.archive.windows import Window, window_of_day
 from pf_pipeline.leads.schema import COLUMNS, Observation
+from pf_pipeline.orchestration.failures import failing_clearly
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
     crm_leads,
@@ -54,9 +55,9 @@ def _check_each_day(
         days = days_of_run(context.run.tags) or days_of(
             list(context.instance.get_materialized_partitions(asset.key))
         )
-        problems = {
-            day.isoformat(): problem for day, problem in problems_of(pipeline, days).items()
-        }
+        with failing_clearly():
+            found = problems_of(pipeline, days)
+        problems = {day.isoformat(): problem for day, problem in found.items()}
         return dg.AssetCheckResult(
             passed=not problems,
             severity=severity,

@@ -139,12 +139,25 @@ class Pipeline:
 
         Returns:
             What it saved, by day.
+
+        Raises:
+            ValueError: Days are damaged and stay as they are; names the files.
         """
         archive = self.archive.raw_leads
         archive.close_abandoned(self.now())
         settled = self.now().date() - timedelta(days=self.settings.trailing_days)
-        packed = {day: archive.pack(day) for day in archive.packable_days(before=settled)}
-        return {day: saved for day, saved in packed.items() if saved is not None}
+        packed: dict[date, Packed] = {}
+        damaged: list[str] = []
+        for day in archive.packable_days(before=settled):
+            try:
+                saved = archive.pack(day)
+            except ValueError as error:
+                damaged.append(str(error))
+            else:
+                packed |= {} if saved is None else {day: saved}
+        if damaged:  # after all others were packed
+            raise ValueError(" ".join(damaged))
+        return packed
 
     def validate(self, day: date) -> Observed:
         """Parse and validate all that the archive has of a day, and stage both outcomes."""

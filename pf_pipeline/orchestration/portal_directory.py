@@ -93,10 +93,13 @@ def refresh(
             f"{found.outcome.distinct}: what is known of it stays."
         )
         return Refreshed(None, 0, words, problem=True)
+    frame = directory.read(found.records)
+    if frame.empty:
+        words = f"The portal gave no entry of {directory.path}: what is known of it stays."
+        return Refreshed(None, 0, words, problem=True)
     RawSnapshots(settings.data_dir, directory.name).store(
         found.bodies, base_url=settings.api_base_url, read_at=now()
     )
-    frame = directory.read(found.records)
     with open_crm() as crm:
         directory.replace(crm, frame)
         assigned = crm.retry_unassigned(now())

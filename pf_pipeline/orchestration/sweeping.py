@@ -160,10 +160,16 @@ class Sweeper:
             pages_read=seen.pages_read + len(leads_pass.known),
         )
         for manifest in manifests:
-            # A day that is polled all the time stays a few files while it lasts, too.
-            if self.archive.raw_leads.is_crowded(manifest.day):
-                self.archive.raw_leads.pack(manifest.day)
+            self._pack_if_crowded(manifest.day)
         return manifests
+
+    def _pack_if_crowded(self, day: date) -> None:
+        """A day that is polled all the time stays a few files while it lasts, too."""
+        try:
+            if self.archive.raw_leads.is_crowded(day):
+                self.archive.raw_leads.pack(day)
+        except ValueError as error:  # the sweep is stored: a damaged page of an earlier one is no
+            logger.warning("%s The day is not packed.", error)  # reason to fail it
 
     def _keep(self, page: LeadsPage, leads_pass: LeadsPass) -> None:
         note_origin(self.settings)

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import pytest
 
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline.orchestration.housekeeping import POLLS_KEPT, housekeeping_job, old_polls
@@ -82,3 +83,16 @@ def test_old_polls_are_forgotten_and_other_runs_are_not(
         left = {run.run_id for run in instance.get_runs()}
     assert poll.run_id not in left
     assert night.run_id in left
+
+
+def test_a_damaged_day_stops_no_other_from_being_packed(make_pipeline: PipelineFactory) -> None:
+    pipeline = make_pipeline()
+    days = [OLD, OLD + timedelta(days=1), OLD + timedelta(days=2)]
+    pipeline.sweep(days)
+    raw = pipeline.settings.data_dir / "raw" / "leads"
+    page = next((raw / f"date={OLD}").rglob("page-*.json.gz"))
+    page.write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=page.name):
+        pipeline.pack_archive()
+    assert page.exists()
+    assert [bool([*(raw / f"date={day}").glob("pack=*")]) for day in days] == [False, True, True]

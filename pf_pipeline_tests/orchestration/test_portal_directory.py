@@ -92,6 +92,10 @@ def test_what_cannot_be_read_is_said_and_what_is_known_stays(
         refused = elsewhere.refresh_directory(USERS)
         portal.plays(reply({"data": [{"id": 1}], "pagination": {"page": 1, "total": 9}}))
         short = elsewhere.refresh_directory(USERS)
+        portal.plays(reply({"data": [], "pagination": {"page": 1, "total": 0}}))
+        empty = elsewhere.refresh_directory(USERS)
+    assert empty.problem
+    assert empty.words == ("The portal gave no entry of /v1/users: what is known of it stays.")
     assert refused.problem
     assert refused.words.endswith("What is known of it stays.")
     assert short.problem
