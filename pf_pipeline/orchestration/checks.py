@@ -5,7 +5,7 @@ Executed alone it has no days of its own: it looks at all that the asset has bee
 """
 
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import dagster as dg
@@ -94,11 +94,14 @@ def _gap_problem(pipeline: Pipeline, day: date) -> str | None:
     ]
     if not ends:
         return "was never read"
-    reached = max(ends)
-    gaps = pipeline.archive.raw_leads.gaps(day, reached)
+    whole = window_of_day(day)
+    # The last poll of a day that has just ended may not have come yet.
+    grace = timedelta(minutes=pipeline.settings.overlap_minutes)
+    until = whole.end if pipeline.now() >= whole.end + grace else max(ends)
+    gaps = pipeline.archive.raw_leads.gaps(day, until)
     if not gaps:
         return None
-    if gaps == [window_of_day(day)]:
+    if gaps == [whole]:
         return "no sweep of it was complete"
     spans = ", ".join(f"{gap.start:%H:%M:%S} to {_until(gap)}" for gap in gaps[:3])
     return f"no sweep was complete from {spans} UTC"

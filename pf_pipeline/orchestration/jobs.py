@@ -17,6 +17,8 @@ UNFINISHED = [
 POLL = {"pf/trigger": "poll"}
 AWAITED = {"pf/trigger": "awaited recordings"}
 NIGHTLY = {"pf/trigger": "nightly"}
+SCHEDULED = {"pf/trigger": [trigger["pf/trigger"] for trigger in (POLL, AWAITED, NIGHTLY)]}
+"""Runs that the schedules asked for: two that work on one day would count each other's records."""
 POLLED_ASSETS = [
     dg.AssetKey(name)
     for name in (
@@ -87,19 +89,19 @@ def _reading(**config: bool) -> dict[str, object]:
 def poll_schedule(
     context: dg.ScheduleEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Poll, unless the last poll is still at it."""
+    """Poll, unless the last poll, or another scheduled run, is still at it."""
     unfinished = context.instance.get_runs_count(
-        dg.RunsFilter(job_name=leads_job.name, tags=POLL, statuses=UNFINISHED)
+        dg.RunsFilter(job_name=leads_job.name, tags=SCHEDULED, statuses=UNFINISHED)
     )
     if unfinished:
-        return dg.SkipReason("The last poll has not finished yet.")
+        return dg.SkipReason("The last scheduled run has not finished yet.")
     overlap = timedelta(minutes=pipeline.settings.overlap_minutes)
     return poll_requests(context.scheduled_execution_time, overlap)
 
 
 @dg.schedule(
     job=leads_job,
-    cron_schedule="30 1 * * *",
+    cron_schedule="32 1 * * *",
     execution_timezone="UTC",
     description="Reads the last full days (PF_TRAILING_DAYS) once more every night, from their "
     "start: for statuses that moved, recordings that appeared, and leads that surfaced very late.",
@@ -113,7 +115,7 @@ def nightly_schedule(
 
 @dg.schedule(
     job=leads_job,
-    cron_schedule="20 * * * *",
+    cron_schedule="22 * * * *",
     execution_timezone="UTC",
     description="Asks once an hour, by id, for the calls of the last days (PF_TRAILING_DAYS) that "
     "have no recording yet. Only the atlas dialect can be asked so.",

@@ -40,8 +40,8 @@ PATHS = re.compile(
 )
 CRON_IN_WORDS = {
     "*/5 * * * *": "every 5 minutes",
-    "20 * * * *": "20 minutes past every hour",
-    "30 1 * * *": "01:30",
+    "22 * * * *": "22 minutes past every hour",
+    "32 1 * * *": "01:32",
     "50 * * * *": "10 minutes to every hour",
 }
 

@@ -3,10 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import pytest
 
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline.orchestration.housekeeping import housekeeping_schedule
 from pf_pipeline.orchestration.jobs import (
+    AWAITED,
+    NIGHTLY,
     POLL,
     leads_job,
     nightly_request,
@@ -64,8 +67,8 @@ def test_days_of_run_are_none_without_partition_tags() -> None:
 
 def test_cron_strings() -> None:
     assert poll_schedule.cron_schedule == "*/5 * * * *"
-    assert recordings_schedule.cron_schedule == "20 * * * *"
-    assert nightly_schedule.cron_schedule == "30 1 * * *"
+    assert recordings_schedule.cron_schedule == "22 * * * *"
+    assert nightly_schedule.cron_schedule == "32 1 * * *"
     assert housekeeping_schedule.cron_schedule == "50 * * * *"
 
 
@@ -93,7 +96,10 @@ def test_the_guide_dialect_waits_for_the_night(
     assert isinstance(recordings_tick(pipeline), dg.SkipReason)
 
 
-def test_a_poll_waits_while_the_last_one_is_at_it(make_pipeline: PipelineFactory) -> None:
+@pytest.mark.parametrize("trigger", [POLL, AWAITED, NIGHTLY])
+def test_a_poll_waits_while_a_scheduled_run_is_at_it(
+    make_pipeline: PipelineFactory, trigger: dict[str, str]
+) -> None:
     with dg.instance_for_test() as instance:
         now = datetime(2025, 12, 19, 12, tzinfo=UTC)
 
@@ -108,7 +114,7 @@ def test_a_poll_waits_while_the_last_one_is_at_it(make_pipeline: PipelineFactory
         assert len(tick()) == 1  # type: ignore[arg-type]  # a list of run requests
         instance.create_run_for_job(
             build_definitions().resolve_job_def(leads_job.name),
-            tags=POLL,
+            tags=trigger,
             status=dg.DagsterRunStatus.STARTED,
         )
         assert isinstance(tick(), dg.SkipReason)

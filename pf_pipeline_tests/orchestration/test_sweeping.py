@@ -9,6 +9,7 @@ import pytest
 
 from pf_pipeline.archive.windows import window_of_day
 from pf_pipeline.leads.parser import raw_json
+from pf_pipeline.orchestration import checks
 from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline.orchestration.sweeping import Sweeper
 from pf_pipeline.portal import PermanentPortalError
@@ -101,6 +102,20 @@ def test_a_later_complete_sweep_mends_the_day(
     portal.plays(reply(answer(leads(0, 5), total=5)))
     result = run_job(pipeline, SAMPLE_DAY)
     assert check_results(result)["sweeps_complete"].passed
+
+
+def test_a_day_that_was_read_in_part_and_then_forgotten_fails_the_check(
+    make_pipeline: PipelineFactory, run_job: RunJob
+) -> None:
+    evening = datetime(2025, 12, 19, 18, tzinfo=UTC)
+    pipeline = make_pipeline(now=evening)
+    result = run_job(pipeline, SAMPLE_DAY)
+    assert check_results(result)["sweeps_complete"].passed
+    gap_problem = checks._gap_problem  # noqa: SLF001 - a run would read the rest
+    assert gap_problem(at(pipeline, NEXT_MORNING.replace(hour=2)), SAMPLE_DAY) is None
+    assert gap_problem(at(pipeline, NEXT_MORNING), SAMPLE_DAY) == (
+        "no sweep was complete from 18:00:00 to 24:00:00 UTC"
+    )
 
 
 def test_a_failed_read_is_no_empty_day(
