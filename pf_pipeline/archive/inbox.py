@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from filelock import FileLock
@@ -234,7 +234,7 @@ class Inbox:
             for number, delivery_id, received_at, body in found
         ]
 
-    def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def _read(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """What a query finds; nothing in an inbox that does not stand."""
         with self._turn, self._explained():
             if not self.path.exists():
