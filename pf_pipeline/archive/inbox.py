@@ -21,6 +21,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from pf_pipeline.archive.files import flush_folder, make_folder, open_for_owner
+from pf_pipeline.leads.deliveries import Delivery
 
 SCHEMA = files(__package__).joinpath("inbox.sql").read_text(encoding="utf-8")
 VERSION = 1
@@ -35,23 +36,6 @@ MICROSECOND = timedelta(microseconds=1)
 
 class InboxError(Exception):
     """The inbox cannot be read or written; the message is one sentence."""
-
-
-class Delivery(NamedTuple):
-    """A stored delivery.
-
-    Attributes:
-        number: Its place in the order of arrival; only grows, and is never used again.
-        delivery_id: What its content is called, by
-            :func:`pf_pipeline.leads.deliveries.delivery_id`.
-        received_at: When it came.
-        body: The bytes that were signed.
-    """
-
-    number: int
-    delivery_id: str
-    received_at: datetime
-    body: bytes
 
 
 class InboxCounts(NamedTuple):
