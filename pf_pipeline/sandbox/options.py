@@ -19,6 +19,10 @@ Order = Literal["newest", "oldest"]
 """Which leads the first page holds."""
 
 
+WebhookForm = Literal["atlas", "guide"]
+"""How webhook bodies look: the contract's envelope, or the guide's sample lead."""
+
+
 def utc_now() -> datetime:
     """The present instant, in UTC."""
     return datetime.now(UTC)
@@ -54,6 +58,7 @@ class SandboxOptions:
         drip_seconds: How long an answer takes that a fault lets trickle.
         public_url: Where recording and response links point, without a trailing slash, so that
             they outlive a sandbox on a passing port; ``None`` means to the host of each request.
+        webhook_form: How webhook bodies look.
         clock: Gives the present as an aware instant; nothing later is served.
     """
 
@@ -76,4 +81,5 @@ class SandboxOptions:
     faults: FaultLevel = "none"
     drip_seconds: float = 0.2
     public_url: str | None = None
+    webhook_form: WebhookForm = "atlas"
     clock: Callable[[], datetime] = utc_now
