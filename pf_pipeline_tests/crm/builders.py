@@ -210,12 +210,6 @@ class CrmFile:
         return {row["value"]: row["occurred_at"] for row in rows if row["kind"] == kind}
 
 
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """A frame's rows with ``None`` for what is missing."""
-    rows: list[Row] = table_of(frame).to_pylist()
-    return rows
-
-
 def _whole(table: str) -> str:
     return f"SELECT * FROM crm.{table} ORDER BY ALL"
 
