@@ -29,7 +29,13 @@ ROWS_A_STATEMENT = 1_000
 """How many rows one statement takes: Python's lock is passed on at each, which costs most."""
 ROWS_A_TRANSACTION = 5_000
 """How many rows one transaction may change, so that the receiver never waits for long."""
-CACHE_KIBIBYTES = 32 * 1024
+PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    # What was removed is personal data: nothing of it stays in the file's free pages.
+    "secure_delete = ON",
+    "cache_size = -32768",  # KiB
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -264,15 +270,12 @@ class Inbox:
 
     def _connect(self) -> sqlite3.Connection:
         connection = _opened(self.path, self._patience)
-        try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                raise InboxError(
-                    f"The inbox {self.path} is of another version: use the one that made it."
-                )
-        except BaseException:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
             connection.close()
-            raise
+            raise InboxError(
+                f"The inbox {self.path} is of another version: use the one that made it."
+            )
         return connection
 
     def _create(self) -> None:
@@ -301,11 +304,12 @@ def _opened(path: Path, patience: float) -> sqlite3.Connection:
         check_same_thread=False,
         uri=True,
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    # What was removed is personal data: nothing of it stays in the file's free pages.
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

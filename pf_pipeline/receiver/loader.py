@@ -8,12 +8,13 @@ import random
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import perf_counter
-from typing import Protocol
 
 import duckdb
 
-from pf_pipeline.archive.inbox import Delivery, Inbox, InboxError
+from pf_pipeline.archive.inbox import Inbox, InboxError
 from pf_pipeline.crm import CrmError, ReferenceDataError
+from pf_pipeline.leads.deliveries import Delivery
+from pf_pipeline.receiver.loading import LoadedBatch
 from pf_pipeline.receiver.logs import fields, log
 from pf_pipeline.receiver.metrics import Metrics
 
@@ -31,28 +32,10 @@ TRIALS = 4
 """How often they are tried like that before they are blamed after all."""
 
 
-class LoadedBatch(Protocol):
-    """What a batch changed in the CRM."""
-
-    @property
-    def inserted(self) -> int:
-        """Leads that are new."""
-
-    @property
-    def updated(self) -> int:
-        """Leads that changed."""
-
-    @property
-    def unchanged(self) -> int:
-        """Leads that were already so."""
-
-    @property
-    def rejected(self) -> int:
-        """Records that are no usable leads; they are kept with the reason."""
-
-
-LoadFunction = Callable[[Sequence[Delivery]], LoadedBatch]
-"""Loads deliveries and moves the cursor to the last of them, both or neither."""
+LoadFunction = Callable[[Sequence[Delivery], str], LoadedBatch]
+"""Loads deliveries of an inbox and moves its cursor to the last of them, both or neither."""
+CursorFunction = Callable[[str], int]
+"""The number up to which the CRM has loaded an inbox."""
 
 
 class Loader:
@@ -62,7 +45,7 @@ class Loader:
         self,
         inbox: Inbox,
         load: LoadFunction,
-        cursor: Callable[[], int],
+        cursor: CursorFunction,
         metrics: Metrics,
         on_loaded: Callable[[LoadedBatch], None] = lambda _: None,
     ) -> None:
@@ -71,7 +54,7 @@ class Loader:
         Args:
             inbox: Opened for the loader alone.
             load: Loads a batch; idempotent.
-            cursor: The number up to which the CRM has loaded this inbox.
+            cursor: Says where to begin.
             metrics: Told of every batch.
             on_loaded: Told of every batch; must return at once.
         """
@@ -84,6 +67,7 @@ class Loader:
         self._stopping = Event()
         self._failures = 0
         self._trials = 0
+        self._inbox_id = ""
         self._thread = Thread(target=self._run, name="loader", daemon=True)
         self.position: int | None = None
         """Up to which number the inbox is loaded; unknown until the CRM was asked."""
@@ -131,8 +115,12 @@ class Loader:
 
     def _step(self) -> bool:
         """Load the next batch; says whether there was one."""
-        if self.position is None:
-            self.position = self._cursor()
+        inbox_id = self._inbox.inbox_id
+        if not inbox_id:
+            return False  # nothing was ever stored
+        if self.position is None or inbox_id != self._inbox_id:
+            self.position = self._cursor(inbox_id)
+            self._inbox_id = inbox_id
         batch = self._inbox.after(self.position, MOST_IN_A_BATCH)
         if batch:
             self.position = self._load_apart(batch)
@@ -171,7 +159,7 @@ class Loader:
 
     def _load_part(self, part: Sequence[Delivery]) -> None:
         started = perf_counter()
-        loaded = self._load(part)
+        loaded = self._load(part, self._inbox_id)
         metrics = self._metrics
         metrics.load_seconds.observe(perf_counter() - started)
         metrics.load_sizes.observe(len(part))
