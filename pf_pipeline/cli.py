@@ -246,6 +246,9 @@ def ui(
     sandbox_port: Annotated[
         int, typer.Option(min=1, max=65535, help="The sandbox portal's port.")
     ] = 8640,
+    webhook_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the sandbox's new leads arrive.")
+    ] = 8650,
     *,
     sandbox: Annotated[
         bool, typer.Option(help="Put a sandbox behind the UI, or use the settings' portal.")
@@ -255,7 +258,13 @@ def ui(
     with _ending_clearly():
         from pf_pipeline.commands.ui import run_ui
 
-        run_ui(Console(), host=host, port=port, sandbox_port=sandbox_port if sandbox else None)
+        run_ui(
+            Console(),
+            host=host,
+            port=port,
+            sandbox_port=sandbox_port if sandbox else None,
+            webhook_port=webhook_port,
+        )
 
 
 def main() -> None:

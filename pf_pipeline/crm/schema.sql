@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS pipeline.lead_observations (
     content_id VARCHAR,
     first_observed_at TIMESTAMPTZ NOT NULL,
     last_observed_at TIMESTAMPTZ NOT NULL,
+    first_received_at TIMESTAMPTZ NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     channel VARCHAR NOT NULL,
     status VARCHAR,
@@ -82,6 +83,12 @@ CREATE TABLE IF NOT EXISTS pipeline.portal_listings (
     reference_key VARCHAR,
     portal_profile_id VARCHAR,
     state VARCHAR
+);
+
+-- How far the deliveries of a webhook inbox are loaded, in the transaction that loads them.
+CREATE TABLE IF NOT EXISTS pipeline.webhook_cursors (
+    inbox_id VARCHAR PRIMARY KEY,
+    number BIGINT NOT NULL
 );
 
 -- The agent whom the rules gave a lead last: another one in crm.leads was set by a person.

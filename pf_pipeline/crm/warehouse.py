@@ -4,17 +4,18 @@ Open it with :func:`open_crm`, work, and let it close: nobody else can read it m
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from pf_pipeline.crm.connection import open_database
-from pf_pipeline.crm.statements import events, leads, recordings, rejects, retries
+from pf_pipeline.crm.loading import load_leads, load_recordings, settled_table
+from pf_pipeline.crm.statements import arrivals, deliveries, rejects, retries
 from pf_pipeline.leads.assignment import ReferenceData
 from pf_pipeline.leads.frames import frame_of, table_of
 from pf_pipeline.leads.references import normalise_references
@@ -63,9 +64,12 @@ class Warehouse:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
+    def query(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> pd.DataFrame:
         """Run a SELECT."""
-        return frame_of(self._connection.sql(sql, params=list(parameters)).to_arrow_table())
+        values = parameters if isinstance(parameters, Mapping) else list(parameters)
+        return frame_of(self._connection.sql(sql, params=values).to_arrow_table())
 
     def properties(self) -> pd.DataFrame:
         """The listings, with ``reference_key``, the form that the assignment compares."""
@@ -119,7 +123,12 @@ class Warehouse:
         return self._replace("pipeline.portal_listings", frame)
 
     def load_leads(
-        self, observations: pd.DataFrame, rejected: pd.DataFrame, *, days: Sequence[str]
+        self,
+        observations: pd.DataFrame,
+        rejected: pd.DataFrame,
+        *,
+        days: Sequence[str],
+        deliveries_until: Mapping[str, datetime] | None = None,
     ) -> Loaded:
         """Merge the observations of some days into the leads, and keep the days' rejects.
 
@@ -128,35 +137,52 @@ class Warehouse:
 
         Args:
             observations: Columns of :class:`pf_pipeline.leads.schema.Observation`.
-            rejected: All polled rejects of the days, columns
+            rejected: All rejects of the days, columns
                 :data:`pf_pipeline.leads.observing.REJECT_COLUMNS`.
             days: The partition keys.
+            deliveries_until: For the days with webhook deliveries, by partition key: when the
+                last one arrived that is among what is loaded.
         """
-        with self._transaction(
-            incoming=table_of(_distinct(observations)),
-            rejected=table_of(rejected),
-            **self._reference_relations(),
-        ) as connection:
-            connection.execute(leads.SEEN_BEFORE)
-            connection.execute(leads.KEEP_OBSERVATIONS)
-            connection.execute(leads.AFFECTED_OBSERVATIONS)
-            connection.execute(leads.NEWS)
-            connection.execute(leads.ASSIGN)
-            connection.execute(leads.DECIDE)
-            actions = connection.execute(leads.UPSERT_LEADS).fetchall()
-            connection.execute(leads.KEEP_GIVEN_AGENTS)
-            connection.execute(events.KEEP_EVENTS)
-            connection.execute(rejects.REMOVE_SETTLED_REJECTS, {"days": list(days)})
-            connection.execute(rejects.ADD_NEW_REJECTS)
+        settled = [("poll", day, datetime.max.replace(tzinfo=UTC)) for day in days]
+        settled += [("webhook", *until) for until in (deliveries_until or {}).items()]
+        with self._loading(observations, rejected, settled) as connection:
+            actions = load_leads(connection)
         return _loaded(actions, observations["lead_id"].nunique())
+
+    def load_deliveries(
+        self, observations: pd.DataFrame, rejected: pd.DataFrame, *, inbox_id: str, number: int
+    ) -> Loaded:
+        """Merge a batch of webhook deliveries: leads, recordings, rejects, and how far that goes.
+
+        All in one transaction: after a crash the batch is loaded, or its deliveries are still
+        ahead of the cursor. Idempotent, like :meth:`load_leads`.
+
+        Args:
+            observations: As for :meth:`load_leads`.
+            rejected: The rejects of the batch.
+            inbox_id: The inbox in which the deliveries stand.
+            number: The last one's number there.
+        """
+        wanted = _wanted(observations["lead_id"])
+        with (
+            self._registered(wanted=wanted),
+            self._loading(observations, rejected, []) as connection,
+        ):
+            actions = load_leads(connection)
+            if observations["recording_url"].notna().any():
+                load_recordings(connection)
+            connection.execute(deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
+        return _loaded(actions, observations["lead_id"].nunique())
+
+    def webhook_cursor(self, inbox_id: str) -> int:
+        """The number of the last delivery of an inbox that is loaded; 0 if none is."""
+        found = self._connection.execute(deliveries.CURSOR, [inbox_id]).fetchone()
+        return found[0] if found else 0
 
     def load_call_recordings(self, lead_ids: pd.Series) -> Loaded:
         """Bring the recordings of these leads up to what was observed of them."""
-        wanted = table_of(pd.DataFrame({"lead_id": lead_ids.drop_duplicates()}))
-        with self._transaction(wanted=wanted) as connection:
-            connection.execute(recordings.CURRENT_RECORDINGS)
-            actions = connection.execute(recordings.UPSERT_RECORDINGS).fetchall()
-            connection.execute(recordings.KEEP_RECORDING_EVENTS)
+        with self._transaction(wanted=_wanted(lead_ids)) as connection:
+            actions = load_recordings(connection)
             total = connection.execute("SELECT count(*) FROM recordings").fetchall()[0][0]
         return _loaded(actions, total)
 
@@ -195,6 +221,18 @@ class Warehouse:
             [since],
         )
 
+    def arrivals(self, days: Sequence[date]) -> pd.DataFrame:
+        """By which way the leads of some days came, and when.
+
+        Args:
+            days: The UTC days on which the leads were created.
+
+        Returns:
+            ``day``, ``lead_id``, ``created_at``, and when a poll (``polled_at``) and a webhook
+            delivery (``delivered_at``) brought the lead first; missing where none did.
+        """
+        return self.query(arrivals.ARRIVALS, {"days": list(days)})
+
     def standing_by_day(self, lead_ids: pd.DataFrame) -> pd.DataFrame:
         """How the leads of some days stand.
 
@@ -220,16 +258,18 @@ class Warehouse:
                 """
             )
 
-    def rejected_by_day(self) -> dict[str, int]:
-        """How many distinct rejects of polled records each day has; days without any are absent."""
-        counts = self.query(
-            """
-            SELECT partition_key, count(*) AS rejected
-            FROM crm.rejected_leads
-            WHERE received_from = 'poll'
-            GROUP BY partition_key
-            """
-        )
+    def rejected_by_day(
+        self, deliveries_until: Mapping[str, datetime] | None = None
+    ) -> dict[str, int]:
+        """How many distinct rejects each day has; days without any are absent.
+
+        Args:
+            deliveries_until: As for :meth:`load_leads`: rejects of later deliveries, and of days
+                that are not named, are not counted.
+        """
+        settled = settled_table([("webhook", *until) for until in (deliveries_until or {}).items()])
+        with self._registered(settled=settled):
+            counts = self.query(rejects.REJECTED_BY_DAY)
         return dict(zip(counts["partition_key"], counts["rejected"].astype("int64"), strict=True))
 
     def _reference_relations(self) -> dict[str, pa.Table]:
@@ -248,6 +288,22 @@ class Warehouse:
                 f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM replacement"  # noqa: S608
             )
         return True
+
+    @contextmanager
+    def _loading(
+        self,
+        observations: pd.DataFrame,
+        rejected: pd.DataFrame,
+        settled: Sequence[tuple[str, str, datetime]],
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction over the relations that :func:`load_leads` reads."""
+        with self._transaction(
+            incoming=table_of(_distinct(observations)),
+            rejected=table_of(rejected),
+            settled=settled_table(settled),
+            **self._reference_relations(),
+        ) as connection:
+            yield connection
 
     @contextmanager
     def _transaction(self, **relations: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -271,6 +327,10 @@ class Warehouse:
                 self._connection.unregister(name)
 
 
+def _wanted(lead_ids: pd.Series) -> pa.Table:
+    return table_of(pd.DataFrame({"lead_id": lead_ids.drop_duplicates()}))
+
+
 def _distinct(observations: pd.DataFrame) -> pd.DataFrame:
     """Equal contents as one row, seen from the first instant to the last."""
     if observations["content_id"].is_unique:
@@ -280,6 +340,7 @@ def _distinct(observations: pd.DataFrame) -> pd.DataFrame:
     return observations.assign(
         first_observed_at=equal["first_observed_at"].transform("min"),
         last_observed_at=equal["last_observed_at"].transform("max"),
+        first_received_at=equal["first_received_at"].transform("min"),
     ).drop_duplicates(key)
 
 

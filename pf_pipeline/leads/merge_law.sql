@@ -8,7 +8,8 @@
 --
 -- A field comes from the latest observation that carries it; one that does not carry it never
 -- erases it. Fields that only polls carry (recording, tags, creation) come from the latest poll
--- where there is one. At the same instant a poll outranks a webhook, because it shows the state
+-- where there is one; without one, the lead was created at the earliest instant that a webhook
+-- names, because the time of its event stands in for that. At the same instant a poll outranks a webhook, because it shows the state
 -- and not a step towards it; then the further status; then the contents' name, to be definite.
 -- What is computed from a field (phone_e164, reference_key) goes with that field. What says
 -- together which listing or which portal agent it is (id, reference and title; id, kind and name)
@@ -141,10 +142,9 @@ merged AS (
         ) AS tags,
         any_value(extra) AS extra,
         coalesce(
-            arg_max(created_at, recency) FILTER (observed_by = 'poll'),
-            arg_max(created_at, recency)
+            arg_max(created_at, recency) FILTER (observed_by = 'poll'), min(created_at)
         ) AS created_at,
-        min(first_observed_at) AS first_seen_at
+        min(first_received_at) AS first_seen_at
     FROM compared
     GROUP BY lead_id
 )
@@ -158,8 +158,10 @@ LEFT JOIN extras USING (lead_id)
 UNION ALL BY NAME
 -- A lead with a single observation is what that says: the same by a shorter way.
 SELECT
-    * EXCLUDE (observed_by, content_id, first_observed_at, last_observed_at),
-    first_observed_at AS first_seen_at,
+    * EXCLUDE (
+        observed_by, content_id, first_observed_at, last_observed_at, first_received_at
+    ),
+    first_received_at AS first_seen_at,
     first_observed_at AS updated_at
 FROM observations
 ANTI JOIN seen_often USING (lead_id)

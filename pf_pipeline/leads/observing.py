@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pf_pipeline.leads.frames import frame_of
-from pf_pipeline.leads.parser import ParsedLead, parse_record, raw_json
+from pf_pipeline.leads.parser import ParsedLead, Rejection, parse_record, raw_json
 from pf_pipeline.leads.phones import to_e164
 from pf_pipeline.leads.references import normalise_references
 from pf_pipeline.leads.schema import COLUMNS, validate
@@ -39,16 +39,23 @@ class Sighting(NamedTuple):
     """Records that were received together, perhaps several times.
 
     Attributes:
-        records: Decoded JSON values.
-        first_at: When they were first received, UTC.
-        last_at: When they were last received, UTC.
+        records: Decoded JSON values; a :class:`~pf_pipeline.leads.parser.Rejection` where what
+            was received does not even get so far.
+        first_at: The first instant of which they speak, UTC: when a page was asked for, or the
+            time of an event.
+        last_at: The last one.
         times: How often they were received.
+        received_at: When they first arrived, if that was not at ``first_at``.
+        originals: What each record was made of, where that is more than the record: it is what is
+            kept of a reject.
     """
 
     records: list[object]
     first_at: datetime
     last_at: datetime
     times: int
+    received_at: datetime | None = None
+    originals: list[object] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,15 +99,17 @@ def duplicates(observations: pd.DataFrame, rejected: pd.DataFrame) -> int:
 class _Seen:
     """When, how often, and in what raw form something was seen."""
 
-    __slots__ = ("first_at", "last_at", "record", "times")
+    __slots__ = ("first_at", "last_at", "original", "received_at", "times")
 
-    def __init__(self, sighting: Sighting, record: object) -> None:
-        self.first_at, self.last_at, self.times = sighting[1:]
-        self.record = record
+    def __init__(self, sighting: Sighting, original: object) -> None:
+        self.first_at, self.last_at, self.times, received_at, _ = sighting[1:]
+        self.received_at = received_at or self.first_at
+        self.original = original
 
     def again(self, sighting: Sighting) -> None:
         self.first_at = min(self.first_at, sighting.first_at)
         self.last_at = max(self.last_at, sighting.last_at)
+        self.received_at = min(self.received_at, sighting.received_at or sighting.first_at)
         self.times += sighting.times
 
 
@@ -118,26 +127,27 @@ def observe(
     leads: dict[ParsedLead, _Seen] = {}
     rejects: dict[tuple[str, str, str | None], _Seen] = {}
     for sighting in sightings:
-        for record in sighting.records:
-            parsed = parse_record(record)
+        originals = sighting.originals or sighting.records
+        for record, original in zip(sighting.records, originals, strict=True):
+            parsed = record if isinstance(record, Rejection) else parse_record(record)
             if isinstance(parsed, ParsedLead):
-                _note(leads, parsed, sighting, record)
+                _note(leads, parsed, sighting, original)
             else:
-                key = (raw_json(record), parsed.reason, parsed.lead_id)
-                _note(rejects, key, sighting, record)
+                key = (raw_json(original), parsed.reason, parsed.lead_id)
+                _note(rejects, key, sighting, original)
     validated = validate(_frame(leads, country, by))
     every_lead = list(leads.items())
     for row, reason in zip(validated.reasons.index.tolist(), validated.reasons, strict=True):
         lead, seen = every_lead[row]
-        rejects[raw_json(seen.record), reason, lead.lead_id] = seen
+        rejects[raw_json(seen.original), reason, lead.lead_id] = seen
     observations = validated.good.reset_index(drop=True)
     return Observed(observations, _rejected_frame(rejects, partition_key, by))
 
 
-def _note(seen: dict[Key, _Seen], key: Key, sighting: Sighting, record: object) -> None:
+def _note(seen: dict[Key, _Seen], key: Key, sighting: Sighting, original: object) -> None:
     known = seen.get(key)
     if known is None:
-        seen[key] = _Seen(sighting, record)
+        seen[key] = _Seen(sighting, original)
     else:
         known.again(sighting)
 
@@ -157,6 +167,7 @@ def _frame(leads: dict[ParsedLead, _Seen], country: str, by: ObservedBy) -> pd.D
             "content_id": _content_ids(said),
             "first_observed_at": pa.array([sight.first_at for sight in seen], INSTANT),
             "last_observed_at": pa.array([sight.last_at for sight in seen], INSTANT),
+            "first_received_at": pa.array([sight.received_at for sight in seen], INSTANT),
             "times_observed": pa.array([sight.times for sight in seen], pa.int64()),
         }
     )
@@ -201,7 +212,7 @@ def _rejected_frame(
     rejects: dict[tuple[str, str, str | None], _Seen], partition_key: str, by: ObservedBy
 ) -> pd.DataFrame:
     rows = [
-        (by, partition_key, lead_id, reason, raw, seen.first_at, seen.times)
+        (by, partition_key, lead_id, reason, raw, seen.received_at, seen.times)
         for (raw, reason, lead_id), seen in sorted(rejects.items(), key=lambda item: item[0][:2])
     ]
     types = dict.fromkeys(REJECT_COLUMNS, pa.large_string()) | {

@@ -43,6 +43,9 @@ class Observation(pa.DataFrameModel):
     last_observed_at: Series[Instant] = pa.Field(
         description="When these contents were last seen, UTC."
     )
+    first_received_at: Series[Instant] = pa.Field(
+        description="When these contents first arrived here, UTC: a webhook's event is older."
+    )
     times_observed: Series[int] = pa.Field(ge=1, description="How often they were seen.")
     created_at: Series[Instant] = pa.Field(description="When the inquiry was made, UTC.")
     channel: Series[str] = pa.Field(

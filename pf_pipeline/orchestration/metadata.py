@@ -33,6 +33,7 @@ OBSERVATION_ONLY = {
     "times_observed",
     "first_observed_at",
     "last_observed_at",
+    "first_received_at",
 }
 NOT_IN_CRM_LEADS = {"reference_key", "recording_url", "talk_seconds", "wait_seconds"}
 RECORDING_COLUMNS = ("lead_id", "recording_url", "talk_seconds", "wait_seconds", "agent_id")

@@ -126,7 +126,7 @@ def test_a_record_rejected_by_poll_and_webhook_stands_for_each(crm: CrmFile) -> 
     assert [row["received_from"] for row in crm.rows("rejected_leads")] == ["poll", "webhook"]
 
 
-def test_rejected_records_of_polls_are_counted_by_day(crm: CrmFile) -> None:
+def test_rejected_records_are_counted_by_day(crm: CrmFile) -> None:
     crm.load(
         seen(broken("a"), broken("b")),
         seen(broken("c"), day=NEXT_DAY),
@@ -135,6 +135,8 @@ def test_rejected_records_of_polls_are_counted_by_day(crm: CrmFile) -> None:
     )
     with crm.open() as warehouse:
         assert warehouse.rejected_by_day() == {DAY: 2, NEXT_DAY: 1}
+        assert warehouse.rejected_by_day({NEXT_DAY: NOON}) == {DAY: 2, NEXT_DAY: 2}
+        assert warehouse.rejected_by_day({NEXT_DAY: after(-1)}) == {DAY: 2, NEXT_DAY: 1}
 
 
 def test_days_without_rejected_records_are_not_counted(crm: CrmFile) -> None:

@@ -131,6 +131,8 @@ def lead_by_hand(lead_id: str, observations: list[Row]) -> Row:
         lead[field] = latest_that_carries(observations, source).get(field)
     for field in POLL_FIELDS:
         lead[field] = of_the_latest_poll(observations, field)
+    if not any(seen["observed_by"] == "poll" for seen in observations):
+        lead["created_at"] = min(seen["created_at"] for seen in observations)
     nothing = dict.fromkeys(FIELDS_OF_EXTRA)
     extras = [seen | nothing | (seen["extra"] or {}) for seen in observations]
     kept = {field: of_the_latest_poll(extras, field) for field in FIELDS_OF_EXTRA}
@@ -139,7 +141,7 @@ def lead_by_hand(lead_id: str, observations: list[Row]) -> Row:
     for seen in observations:
         contents, at = seen["content_id"], seen["first_observed_at"]
         first_shown[contents] = min(at, first_shown.get(contents, at))
-    lead["first_seen_at"] = min(first_shown.values())
+    lead["first_seen_at"] = min(seen["first_received_at"] for seen in observations)
     lead["updated_at"] = max(first_shown.values())
     return lead
 
@@ -153,6 +155,7 @@ def summarised(observations: Iterable[Row]) -> list[Row]:
         kept[key] = seen | {
             "first_observed_at": min(known["first_observed_at"], seen["first_observed_at"]),
             "last_observed_at": max(known["last_observed_at"], seen["last_observed_at"]),
+            "first_received_at": min(known["first_received_at"], seen["first_received_at"]),
         }
     return list(kept.values())
 
@@ -224,6 +227,7 @@ def observation_lists(draw: st.DrawFn, max_size: int = 16) -> list[Row]:
                 "observed_by": draw(st.sampled_from(["poll", "webhook"])),
                 "first_observed_at": first,
                 "last_observed_at": last,
+                "first_received_at": max(first, draw(instants)),
                 "times_observed": 1,
             }
         )

@@ -158,6 +158,7 @@ def test_the_guides_sample_becomes_an_observation() -> None:
         "content_id": "",
         "first_observed_at": NOON,
         "last_observed_at": after(5),
+        "first_received_at": NOON,
         "times_observed": 3,
         "created_at": datetime(2025, 12, 19, 10, 30, tzinfo=UTC),
         "channel": "whatsapp",

@@ -25,9 +25,11 @@ USING (lead_id, observed_by, content_id)
 WHEN MATCHED AND (
     seen.first_observed_at < known.first_observed_at
     OR seen.last_observed_at > known.last_observed_at
+    OR seen.first_received_at < known.first_received_at
 ) THEN UPDATE SET
     first_observed_at = least(known.first_observed_at, seen.first_observed_at),
-    last_observed_at = greatest(known.last_observed_at, seen.last_observed_at)
+    last_observed_at = greatest(known.last_observed_at, seen.last_observed_at),
+    first_received_at = least(known.first_received_at, seen.first_received_at)
 WHEN NOT MATCHED THEN INSERT BY NAME
 """
 """Equal contents are one row, seen from the first instant to the last."""
