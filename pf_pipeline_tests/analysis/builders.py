@@ -16,6 +16,23 @@ FEW_EXAMPLES = settings(max_examples=40)
 DUBAI, CAIRO = "Asia/Dubai", "Africa/Cairo"
 TIMEZONES = (DUBAI, CAIRO, "UTC", "America/St_Johns", "Asia/Kathmandu")
 
+PERSONAL = {
+    "name": "Jane Roe",
+    "phone": "+971501234567",
+    "email": "jane.roe@example.com",
+    "handle": "janeroe77",
+    "message": "Please call me about the marina view.",
+    "recording": "https://recordings.example/secret-1.mp3",
+    "response link": "https://portal.example/respond/secret-2",
+    "in an unknown field": "Roe family phone",
+    "of a reject": "Richard Miles",
+    "agent": "Sarah Haddad",
+    "an agent's home": "Villa 12 Palm",
+    "the portal's agent": "Agent Sarah",
+    "an owner's phone": "+971559998877",
+}
+"""What must not come out of a CRM unless it is asked for by name."""
+
 LEAD_COLUMNS = {
     "lead_id": pa.large_string(),
     "channel": pa.large_string(),
