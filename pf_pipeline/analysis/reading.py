@@ -1,7 +1,7 @@
 """The frames that the metrics need, asked of the CRM in one go."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -62,6 +62,30 @@ class CrmFrames:
     agents: pd.DataFrame
     observations: pd.DataFrame
     timezone: str
+
+    def latest(self, days: int) -> "CrmFrames":
+        """The leads of the last days that have any, with what belongs to them.
+
+        Args:
+            days: How many days of the display time zone, the newest lead's included.
+        """
+        if self.leads.empty:
+            return self
+        newest = self.leads["created_at"].max().tz_convert(self.timezone).tz_localize(None)
+        first = newest.normalize() - pd.Timedelta(days=days - 1)
+        local = self.leads["created_at"].dt.tz_convert(self.timezone).dt.tz_localize(None)
+        leads = self.leads[local >= first].reset_index(drop=True)
+
+        def theirs(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[frame["lead_id"].isin(leads["lead_id"])].reset_index(drop=True)
+
+        return replace(
+            self,
+            leads=leads,
+            events=theirs(self.events),
+            recordings=theirs(self.recordings),
+            observations=theirs(self.observations),
+        )
 
 
 def read_crm(*, reveal: Collection[str] = (), settings: Settings | None = None) -> CrmFrames:
