@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from ipaddress import ip_address
 from types import FrameType
 
@@ -19,8 +18,8 @@ from uvicorn import Config, Server
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.receiver.app import Deliveries, create_app
 from pf_pipeline.receiver.connections import BoundedProtocol
-from pf_pipeline.receiver.loader import Loader
-from pf_pipeline.receiver.loading import LoadedBatch, load_deliveries, loaded_until
+from pf_pipeline.receiver.loader_process import LoaderProcess
+from pf_pipeline.receiver.loading import LoadedBatch
 from pf_pipeline.receiver.logs import fields, log
 from pf_pipeline.receiver.metrics import Metrics
 from pf_pipeline.receiver.signature import Verifier
@@ -36,7 +35,7 @@ LAST_BATCH_SECONDS = 60.0
 WRITER_PATIENCE_SECONDS = 3.0
 """How long the writer waits for others who write to the inbox: less than the portal waits."""
 SWITCH_SECONDS = 0.0005
-"""How long a thread keeps Python's lock: the loader computes while requests want an answer."""
+"""How long a thread keeps Python's lock: requests want their answer in milliseconds."""
 
 
 class ReceiverError(Exception):
@@ -100,16 +99,10 @@ def serve(
         SettingsError: There is no secret.
     """
     verifier, metrics = Verifier(secrets(settings)), Metrics()
-    inboxes = [Inbox(settings.data_dir, patience=WRITER_PATIENCE_SECONDS) for _ in range(3)]
-    loader = Loader(
-        inboxes[1],
-        partial(load_deliveries, settings),
-        partial(loaded_until, settings),
-        metrics,
-        on_loaded,
-    )
+    inboxes = [Inbox(settings.data_dir, patience=WRITER_PATIENCE_SECONDS) for _ in range(2)]
+    loader = LoaderProcess(settings, metrics, on_loaded)
     commits = GroupCommit(inboxes[0], metrics, loader.tell_news)
-    watch = Watch(inboxes[2], commits, loader, metrics)
+    watch = Watch(inboxes[1], commits, loader, metrics)
     server = _Server(_config(create_app(Deliveries(verifier, commits, metrics), watch)))
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
