@@ -34,12 +34,12 @@ class Arrivals:
     @property
     def median_delay(self) -> timedelta:
         """How late they came, in the middle."""
-        return self.poll_only["delay"].median().to_pytimedelta()  # type: ignore[no-any-return]
+        return timedelta(seconds=self.poll_only["delay"].dt.total_seconds().median())
 
     @property
     def longest_delay(self) -> timedelta:
         """How late they came at worst."""
-        return self.poll_only["delay"].max().to_pytimedelta()  # type: ignore[no-any-return]
+        return timedelta(seconds=self.poll_only["delay"].dt.total_seconds().max())
 
 
 def compare(

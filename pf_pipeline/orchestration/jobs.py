@@ -31,7 +31,8 @@ POLLED_ASSETS = [
         "call_recordings",
     )
 ]
-"""All but the portal's users and listings, which change seldom and take many requests."""
+"""All but the portal's users and listings, which change seldom and take many requests, and the
+report, which is made once a day."""
 
 leads_job = dg.define_asset_job(
     "leads_job",

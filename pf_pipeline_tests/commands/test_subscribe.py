@@ -1,11 +1,15 @@
 """``pf-pipeline subscribe``, and what the doctor says of subscriptions."""
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
+from typer.testing import CliRunner
 
+from pf_pipeline.cli import app
 from pf_pipeline.sandbox import RunningSandbox, SandboxOptions, running_sandbox
 from pf_pipeline_tests.commands.conftest import Ended, RunCommand
 
@@ -16,6 +20,21 @@ EVENTS = ["lead.created", "lead.updated", "lead.assigned"]
 HEADERS = {"Authorization": "Bearer sandbox-token"}
 
 Subscribe = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
+    """As the fixture of the same name, without starting Python once more."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str, **settings: str) -> Ended:
+        result = CliRunner().invoke(app, arguments, env=environment | settings)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return Ended(
+            subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+        )
+
+    return command
 
 
 @pytest.fixture
