@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from pf_pipeline.orchestration.failures import failing_clearly
+from pf_pipeline.orchestration.forgetting import forget_run
 from pf_pipeline.orchestration.jobs import POLL
 from pf_pipeline.orchestration.pipeline import Pipeline
 
@@ -57,7 +58,7 @@ def forget_old_polls(
     """Remove what nobody looks at: 288 polls a day would fill the disk."""
     forgotten = 0
     for run_id in old_polls(context.instance, pipeline.now()):
-        context.instance.delete_run(run_id)
+        forget_run(context.instance, run_id)
         forgotten += 1
     return dg.Output(None, metadata={"polls_forgotten": forgotten})
 
