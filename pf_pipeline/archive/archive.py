@@ -33,15 +33,15 @@ class Archive:
 
     def days(self) -> list[date]:
         """All days of which something was received, or asked for, in order."""
-        return self.raw_leads.days()
+        return sorted({*self.raw_leads.days(), *self.webhook_events.days()})
 
     def sources(self, day: date) -> frozenset[str]:
-        """The names of all that was received for a day: its finished sweeps.
+        """The names of all that was received for a day: finished sweeps, batches of deliveries.
 
         Raises:
             ValueError: A pack is damaged; names the file.
         """
-        return self.raw_leads.sweeps(day)
+        return self.raw_leads.sweeps(day) | self.webhook_events.batches(day)
 
     def loaded(self, day: date, crm: str) -> frozenset[str]:
         """The names of all of a day's sources that a CRM has the leads and the recordings of."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 import pandas as pd
 
 from pf_pipeline.archive import Archive, Staged
 from pf_pipeline.crm import Warehouse
+from pf_pipeline.leads.deliveries import sightings_of
 from pf_pipeline.leads.observing import duplicates
 
 
@@ -65,18 +66,19 @@ def account(
 ) -> list[DayAccount]:
     """Count, from three independent places, what became of the days' records.
 
-    Received is counted from the archive's manifests, duplicates from the staged files, loaded
-    and rejected from the CRM. Only the sweeps that are staged count: what was received since is for
-    the next run.
+    Received is counted from the archive's manifests and deliveries, duplicates from the staged
+    files, loaded and rejected from the CRM. Only the sweeps and batches that are staged count: what
+    was received since is for the next run.
     """
     staged = {day: _staged(archive, crm_name, day) for day in days}
     lead_ids = [
         of_day.observed.frame[["lead_id"]].drop_duplicates().assign(day=day.isoformat())
         for day, of_day in staged.items()
     ]
+    until = deliveries_until(archive, days)
     with crm() as warehouse:
         standing = warehouse.standing_by_day(pd.concat(lead_ids)) if lead_ids else pd.DataFrame()
-        rejected = warehouse.rejected_by_day()
+        rejected = warehouse.rejected_by_day(until)
     return [
         _account_of(
             archive,
@@ -87,6 +89,16 @@ def account(
         )
         for day, of_day in staged.items()
     ]
+
+
+def deliveries_until(archive: Archive, days: Sequence[date]) -> dict[str, datetime]:
+    """When the last delivery arrived that is staged, by partition key; days without are absent."""
+    found = {}
+    for day in days:
+        deliveries = archive.webhook_events.deliveries(day, archive.rejected.sources(day))
+        if deliveries:
+            found[day.isoformat()] = deliveries[-1].received_at
+    return found
 
 
 def _staged(archive: Archive, crm_name: str, day: date) -> _StagedDay:
@@ -102,11 +114,14 @@ def _account_of(
 ) -> DayAccount:
     by_rule = zip(standing["assignment_rule"], standing["leads"].astype("int64"), strict=True)
     manifests = archive.raw_leads.manifests(day, staged.observed.sources)
+    polled = sum(manifest.records_of_day for manifest in manifests)
+    deliveries = archive.webhook_events.deliveries(day, staged.observed.sources)
+    delivered = sum(len(sighting.records) for sighting in sightings_of(deliveries))
     # Looked at again: who loads in between has staged something new before.
     now_staged = {archive.observations.sources(day), archive.rejected.sources(day)}
     return DayAccount(
         day=day,
-        received=sum(manifest.records_of_day for manifest in manifests),
+        received=polled + delivered,
         loaded=int(standing["leads"].sum()),
         duplicate=duplicates(staged.observed.frame, staged.rejected.frame),
         rejected=rejected,

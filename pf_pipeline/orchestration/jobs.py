@@ -32,6 +32,7 @@ POLLED_ASSETS = [
         "properties",
         "agents",
         "raw_leads",
+        "raw_webhook_events",
         "validated_leads",
         "assigned_leads",
         "crm_leads",

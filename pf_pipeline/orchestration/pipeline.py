@@ -7,7 +7,7 @@ same of the same archive.
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from pf_pipeline.archive import Archive, Manifest, Packed
+from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
+from pf_pipeline.leads.deliveries import sightings_of
 from pf_pipeline.leads.observing import Observed, observe
-from pf_pipeline.orchestration.accounts import DayAccount, account
+from pf_pipeline.orchestration.accounts import DayAccount, account, deliveries_until
 from pf_pipeline.orchestration.origin import check_origin, check_own_people
 from pf_pipeline.orchestration.portal_directory import Directory, Refreshed, refresh
 from pf_pipeline.orchestration.sweeping import Sweeper
@@ -30,6 +32,8 @@ from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
 LEAD_ID = ["lead_id"]
+ARCHIVED_WITHIN = timedelta(minutes=6)
+"""Polls archive what was delivered every five minutes; without them somebody must look after it."""
 LEADS_AT_ONCE = 30_000
 """Days are worked on together up to about so many leads.
 
@@ -139,21 +143,52 @@ class Pipeline:
             raise ValueError(" ".join(damaged))
         return packed
 
+    def archive_deliveries(self, days: Sequence[date] | None = None) -> dict[date, int]:
+        """Bring what the receiver's inbox holds into the raw archive.
+
+        Whoever is interrupted may repeat it: the same deliveries make the same batch again.
+
+        Args:
+            days: The UTC days of arrival; all if None.
+
+        Returns:
+            How many deliveries were archived, for the days with any.
+        """
+        with closing(Inbox(self.settings.data_dir)) as inbox:
+            found = inbox.unarchived_days()
+            archived = {}
+            for day in found if days is None else [day for day in days if day in found]:
+                deliveries = inbox.unarchived(day)
+                self.archive.webhook_events.add(day, deliveries)
+                inbox.mark_archived([delivery.number for delivery in deliveries])
+                archived[day] = len(deliveries)
+        return archived
+
+    def overdue_deliveries(self) -> list[date]:
+        """The days with deliveries that no run has archived for longer than polls take."""
+        with closing(Inbox(self.settings.data_dir)) as inbox:
+            return inbox.unarchived_days(before=self.now() - ARCHIVED_WITHIN)
+
     def validate(self, day: date) -> Observed:
         """Parse and validate all that the archive has of a day, and stage both outcomes.
 
         The staged files name what they were made of: what comes in meanwhile is for the next time.
         """
         sources = self.archive.sources(day)
-        observed = observe(
-            self.archive.raw_leads.sightings(day, sources),
-            partition_key=day.isoformat(),
-            country=self.settings.default_country,
-        )
+        observed = self._observe(day, sources)
         self.archive.observations.write(day, observed.observations, sources)
         self.archive.rejected.write(day, observed.rejected, sources)
         self.watcher.day_finished("validated", day)
         return observed
+
+    def _observe(self, day: date, sources: frozenset[str]) -> Observed:
+        """What was polled and what was delivered, by the same functions."""
+        options = {"partition_key": day.isoformat(), "country": self.settings.default_country}
+        polled = observe(self.archive.raw_leads.sightings(day, sources), **options)
+        deliveries = self.archive.webhook_events.deliveries(day, sources)
+        if not deliveries:
+            return polled
+        return polled.with_others(observe(sightings_of(deliveries), **options, by="webhook"))
 
     def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
         """Merge each day's observations, give every lead its agent, and stage the result."""
@@ -183,6 +218,7 @@ class Pipeline:
                     pd.concat([of_day.frame for of_day in observed]),
                     pd.concat([of_day.frame for of_day in rejected]),
                     days=[day.isoformat() for day in batch],
+                    deliveries_until=deliveries_until(self.archive, batch),
                 )
                 # While the CRM is held, so that notes follow each other as loads do.
                 for day, good, bad in zip(batch, observed, rejected, strict=True):

@@ -14,7 +14,13 @@ from pf_pipeline.orchestration.unloaded_days import Plan, days_behind, from_curs
 UNLOADED = {"pf/trigger": "unloaded days"}
 LOADING_ASSETS = [
     dg.AssetKey(name)
-    for name in ("validated_leads", "assigned_leads", "crm_leads", "call_recordings")
+    for name in (
+        "raw_webhook_events",
+        "validated_leads",
+        "assigned_leads",
+        "crm_leads",
+        "call_recordings",
+    )
 ]
 """All but the portal: what was received is to be loaded, nothing is to be asked for."""
 
@@ -30,8 +36,9 @@ logger = logging.getLogger("pf_pipeline.runs")
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=120,
     description="Loads days of which something was received that is not in the CRM: because a run "
-    "was killed, or a sweep was ended later than its run. Asks the portal for nothing. Where a "
-    "load does not succeed it is tried again, after 10 minutes first and after 6 hours at most.",
+    "was killed, a sweep was ended later than its run, or webhook deliveries came and no run "
+    "archived them. Asks the portal for nothing. Where a load does not succeed it is tried again, "
+    "after 10 minutes first and after 6 hours at most.",
 )
 def unloaded_days_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
@@ -64,6 +71,7 @@ def unloaded_days_sensor(
 def _days_behind(pipeline: Pipeline) -> set[date]:
     received: dict[date, frozenset[str]] = {}
     loaded: dict[date, frozenset[str]] = {}
+    overdue = set(pipeline.overdue_deliveries())
     crm_stands = _crm_stands(pipeline.settings.crm_location)
     for day in pipeline.archive.days():
         if not LEAD_DAYS.has_partition_key(day.isoformat()):
@@ -75,7 +83,7 @@ def _days_behind(pipeline: Pipeline) -> set[date]:
             continue
         if crm_stands:
             loaded[day] = pipeline.archive.loaded(day, pipeline.crm_name)
-    return days_behind(received, loaded)
+    return days_behind(received, loaded) | overdue
 
 
 def _crm_stands(location: str) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from threading import Event, Thread
 from time import monotonic
 
@@ -52,7 +51,7 @@ class LoaderProcess:
         self._on_loaded = on_loaded
         self._stopping = Event()
         self._line: Connection | None = None
-        self._process: SpawnProcess | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
         self._keeper = Thread(target=self._keep_alive, name="loader-keeper", daemon=True)
         self.position: int | None = None
         """Up to which number the inbox is loaded; unknown until the CRM was asked."""
@@ -109,7 +108,9 @@ class LoaderProcess:
                 else min(2 * delay, MOST_RESTART_SECONDS)
             )
             self._metrics.loader_restarts.inc()
-            log.error("the loader ended by itself; it is started again", extra=fields(seconds=delay))
+            log.error(
+                "the loader ended by itself; it is started again", extra=fields(seconds=delay)
+            )
             self._stopping.wait(delay)
 
     def _run_one(self) -> None:
