@@ -14,6 +14,7 @@ from pandera.errors import SchemaErrors
 
 from pf_pipeline.archive.windows import Window, window_of_day
 from pf_pipeline.leads.schema import COLUMNS, Observation
+from pf_pipeline.orchestration.arrivals import in_minutes
 from pf_pipeline.orchestration.failures import failing_clearly
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
@@ -27,6 +28,9 @@ from pf_pipeline.orchestration.pipeline import LEAD_ID, Pipeline
 
 FEW_REJECTS = 10
 """So many rejects a day are tolerated whatever their share: a small day is no broken one."""
+
+MOST_NAMED = 5
+"""Leads that a warning names."""
 
 Problems = Callable[[Pipeline, list[date]], dict[date, str]]
 """Looks at days; gives what is wrong with those that fail."""
@@ -177,6 +181,17 @@ def _account_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
     }
 
 
+def _arrival_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+    return {
+        arrivals.day: f"{len(arrivals.poll_only)} of {arrivals.leads} leads came by polls alone, "
+        f"{in_minutes(arrivals.median_delay)} after their creation in the middle and "
+        f"{in_minutes(arrivals.longest_delay)} at worst, the first of them "
+        f"{', '.join(arrivals.poll_only['lead_id'].head(MOST_NAMED))}"
+        for arrivals in pipeline.arrivals(days).values()
+        if not arrivals.poll_only.empty
+    }
+
+
 ALL_CHECKS = [
     _check_each_day(
         "sweeps_complete",
@@ -218,5 +233,14 @@ ALL_CHECKS = [
         "received = loaded + duplicate + rejected, each counted where it stands: in the archive, "
         "the CRM, the staged files and the CRM's rejects.",
         _account_problems,
+    ),
+    _check_each_day(
+        "arrived_by_webhook",
+        crm_leads,
+        "Where the webhook is in use, it brought every lead. Those that came by polls alone are "
+        "not lost, but late: was the receiver down, or is a subscription missing?",
+        _arrival_problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        blocking=False,
     ),
 ]

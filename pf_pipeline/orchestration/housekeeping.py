@@ -63,6 +63,16 @@ def forget_old_polls(
     return dg.Output(None, metadata={"polls_forgotten": forgotten})
 
 
+@dg.op(
+    description="Removes deliveries from the receiver's inbox that the archive has had for long."
+)
+def forget_old_deliveries(pipeline: dg.ResourceParam[Pipeline]) -> dg.Output[None]:
+    """Keep the inbox small, and its personal data in one place."""
+    with failing_clearly():
+        forgotten = pipeline.forget_deliveries()
+    return dg.Output(None, metadata={"deliveries_forgotten": forgotten})
+
+
 @dg.job(
     description="Packs the raw archive and forgets old polls. Safe at any time, beside everything.",
     executor_def=dg.in_process_executor,
@@ -71,6 +81,7 @@ def housekeeping_job() -> None:
     """Keep archive and history small."""
     pack_archive()
     forget_old_polls()
+    forget_old_deliveries()
 
 
 @dg.schedule(

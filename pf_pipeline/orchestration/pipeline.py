@@ -7,7 +7,7 @@ same of the same archive.
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from pf_pipeline.archive import Archive, Manifest, Packed
-from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
 from pf_pipeline.leads.deliveries import sightings_of
 from pf_pipeline.leads.observing import Observed, observe
+from pf_pipeline.orchestration import archiving
 from pf_pipeline.orchestration.accounts import DayAccount, account, deliveries_until
+from pf_pipeline.orchestration.arrivals import Arrivals, compare
 from pf_pipeline.orchestration.origin import check_origin, check_own_people
 from pf_pipeline.orchestration.portal_directory import Directory, Refreshed, refresh
 from pf_pipeline.orchestration.sweeping import Sweeper
@@ -32,8 +33,6 @@ from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
 LEAD_ID = ["lead_id"]
-ARCHIVED_WITHIN = timedelta(minutes=6)
-"""Polls archive what was delivered every five minutes; without them somebody must look after it."""
 LEADS_AT_ONCE = 30_000
 """Days are worked on together up to about so many leads.
 
@@ -119,55 +118,36 @@ class Pipeline:
         return Sweeper(self.settings, self.archive, self.portal, self.now, self.watcher)
 
     def pack_archive(self) -> dict[date, Packed]:
-        """Pack the days that no sweep touches any more.
-
-        Returns:
-            What it saved, by day.
-
-        Raises:
-            ValueError: Days are damaged and stay as they are; names the files.
-        """
-        archive = self.archive.raw_leads
-        archive.close_abandoned(self.now())
-        settled = self.now().date() - timedelta(days=self.settings.trailing_days)
-        packed: dict[date, Packed] = {}
-        damaged: list[str] = []
-        for day in archive.packable_days(before=settled):
-            try:
-                saved = archive.pack(day)
-            except ValueError as error:
-                damaged.append(str(error))
-            else:
-                packed |= {} if saved is None else {day: saved}
-        if damaged:  # after all others were packed
-            raise ValueError(" ".join(damaged))
-        return packed
+        """Pack the days of which nothing more is expected; see :func:`archiving.pack`."""
+        return archiving.pack(self.archive, self.now(), self.settings.trailing_days)
 
     def archive_deliveries(self, days: Sequence[date] | None = None) -> dict[date, int]:
-        """Bring what the receiver's inbox holds into the raw archive.
-
-        Whoever is interrupted may repeat it: the same deliveries make the same batch again.
-
-        Args:
-            days: The UTC days of arrival; all if None.
-
-        Returns:
-            How many deliveries were archived, for the days with any.
-        """
-        with closing(Inbox(self.settings.data_dir)) as inbox:
-            found = inbox.unarchived_days()
-            archived = {}
-            for day in found if days is None else [day for day in days if day in found]:
-                deliveries = inbox.unarchived(day)
-                self.archive.webhook_events.add(day, deliveries)
-                inbox.mark_archived([delivery.number for delivery in deliveries])
-                archived[day] = len(deliveries)
-        return archived
+        """Bring what the inbox holds into the archive; see :func:`archiving.archive_deliveries`."""
+        return archiving.archive_deliveries(self.archive, self.settings.data_dir, days)
 
     def overdue_deliveries(self) -> list[date]:
         """The days with deliveries that no run has archived for longer than polls take."""
-        with closing(Inbox(self.settings.data_dir)) as inbox:
-            return inbox.unarchived_days(before=self.now() - ARCHIVED_WITHIN)
+        return archiving.overdue_deliveries(self.settings.data_dir, self.now())
+
+    def forget_deliveries(self) -> int:
+        """Empty the inbox of what the archive has had for long; returns how many went."""
+        return archiving.forget_deliveries(self.settings.data_dir, self.now())
+
+    def arrivals(self, days: Sequence[date]) -> dict[date, Arrivals]:
+        """Compare the two ways in which leads come, for days on which the webhook was in use."""
+        events = self.archive.webhook_events
+        delivery_days = events.days()
+        if not delivery_days:
+            return {}
+        with self.crm() as crm:
+            arrived = crm.arrivals(days)
+        return compare(
+            arrived,
+            days,
+            delivery_days=delivery_days,
+            first_delivery=events.deliveries(delivery_days[0])[0].received_at,
+            now=self.now(),
+        )
 
     def validate(self, day: date) -> Observed:
         """Parse and validate all that the archive has of a day, and stage both outcomes.
@@ -183,12 +163,21 @@ class Pipeline:
 
     def _observe(self, day: date, sources: frozenset[str]) -> Observed:
         """What was polled and what was delivered, by the same functions."""
-        options = {"partition_key": day.isoformat(), "country": self.settings.default_country}
-        polled = observe(self.archive.raw_leads.sightings(day, sources), **options)
+        polled = observe(
+            self.archive.raw_leads.sightings(day, sources),
+            partition_key=day.isoformat(),
+            country=self.settings.default_country,
+        )
         deliveries = self.archive.webhook_events.deliveries(day, sources)
         if not deliveries:
             return polled
-        return polled.with_others(observe(sightings_of(deliveries), **options, by="webhook"))
+        delivered = observe(
+            sightings_of(deliveries),
+            partition_key=day.isoformat(),
+            country=self.settings.default_country,
+            by="webhook",
+        )
+        return polled.with_others(delivered)
 
     def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
         """Merge each day's observations, give every lead its agent, and stage the result."""
