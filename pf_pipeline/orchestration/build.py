@@ -17,6 +17,7 @@ from pf_pipeline.orchestration.lead_assets import (
     call_recordings,
     crm_leads,
     raw_leads,
+    raw_webhook_events,
     validated_leads,
 )
 from pf_pipeline.orchestration.pipeline import Pipeline
@@ -44,6 +45,7 @@ def build_definitions(resource_overrides: Mapping[str, object] | None = None) ->
     return dg.Definitions(
         assets=[
             raw_leads,
+            raw_webhook_events,
             validated_leads,
             properties,
             agents,
