@@ -38,7 +38,7 @@ lock: install ## Renew requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/runtime.lock
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements/dev.lock
+		--no-emit-index-url --no-emit-find-links --extra dev --extra notebooks pyproject.toml -o requirements/dev.lock
 
 bench: install ## Run the benchmarks and print their figures
 	@$(BIN)/python -m bench

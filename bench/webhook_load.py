@@ -96,7 +96,9 @@ class Sender(asyncio.Protocol):
 class Load:
     """Deliveries at a rate, or as fast as they are answered."""
 
-    def __init__(self, secret: str, rate: float, seconds: float, make: Callable[..., bytes]) -> None:
+    def __init__(
+        self, secret: str, rate: float, seconds: float, make: Callable[..., bytes]
+    ) -> None:
         self.idle: deque[Sender] = deque()
         self.latencies: list[float] = []
         self.statuses: Counter[int] = Counter()

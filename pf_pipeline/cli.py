@@ -240,6 +240,22 @@ def sandbox(  # noqa: PLR0913 - each argument is an option
 
 
 @app.command()
+def webhook(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8650,
+) -> None:
+    """Receive webhook deliveries: stored before they are answered, and loaded within seconds."""
+    with _ending_clearly():
+        from pf_pipeline.commands.webhook import run_webhook
+
+        in_order = run_webhook(Console(), host=host, port=port)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The loader may hang in a lock: nothing is waited for any more, and nothing can be lost.
+        os._exit(0 if in_order else FAILED)
+
+
+@app.command()
 def ui(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The UI's port.")] = 3000,

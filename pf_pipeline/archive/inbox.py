@@ -29,9 +29,17 @@ ROWS_A_STATEMENT = 1_000
 """How many rows one statement takes: Python's lock is passed on at each, which costs most."""
 ROWS_A_TRANSACTION = 5_000
 """How many rows one transaction may change, so that the receiver never waits for long."""
-CACHE_KIBIBYTES = 32 * 1024
+PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    # What was removed is personal data: nothing of it stays in the file's free pages.
+    "secure_delete = ON",
+    "cache_size = -32768",  # KiB
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LATEST = 2**62
+"""Later than any delivery, in microseconds."""
 
 
 class InboxError(Exception):
@@ -133,13 +141,19 @@ class Inbox:
             "WHERE archived = 0 AND received_at >= ? AND received_at < ? ORDER BY number", span
         )
 
-    def unarchived_days(self) -> list[date]:
-        """The UTC days with deliveries that no archive has yet, oldest first."""
+    def unarchived_days(self, before: datetime | None = None) -> list[date]:
+        """The UTC days with deliveries that no archive has yet, oldest first.
+
+        Args:
+            before: Only those that came before an instant.
+        """
+        latest = LATEST if before is None else _microseconds(before)
         found = self._read(
             """
             SELECT DISTINCT date(received_at / 1000000, 'unixepoch')
-            FROM deliveries WHERE archived = 0 ORDER BY 1
-            """
+            FROM deliveries WHERE archived = 0 AND received_at < ? ORDER BY 1
+            """,
+            [latest],
         )
         return [date.fromisoformat(day) for (day,) in found]
 
@@ -264,15 +278,12 @@ class Inbox:
 
     def _connect(self) -> sqlite3.Connection:
         connection = _opened(self.path, self._patience)
-        try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                raise InboxError(
-                    f"The inbox {self.path} is of another version: use the one that made it."
-                )
-        except BaseException:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
             connection.close()
-            raise
+            raise InboxError(
+                f"The inbox {self.path} is of another version: use the one that made it."
+            )
         return connection
 
     def _create(self) -> None:
@@ -301,11 +312,12 @@ def _opened(path: Path, patience: float) -> sqlite3.Connection:
         check_same_thread=False,
         uri=True,
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    # What was removed is personal data: nothing of it stays in the file's free pages.
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -1,11 +1,19 @@
-"""``pf-pipeline webhook``: the receiver, with the CRM behind it."""
-
-from functools import partial
+"""``pf-pipeline webhook``: the receiver, with the CRM behind it and Dagster told of it."""
 
 from rich.console import Console
 
-from pf_pipeline.receiver import address_of, listening, secrets, serve, write_logs
+from pf_pipeline.orchestration.webhook_reports import Reporter
+from pf_pipeline.receiver import (
+    WEBHOOK_PATH,
+    address_of,
+    listening,
+    secrets,
+    serve,
+    write_logs,
+)
 from pf_pipeline.settings import load_settings
+
+LAST_REPORT_SECONDS = 5.0
 
 
 def run_webhook(console: Console, *, host: str, port: int) -> bool:
@@ -17,19 +25,24 @@ def run_webhook(console: Console, *, host: str, port: int) -> bool:
         port: The port to listen on.
 
     Returns:
-        Whether everything stored was left in order, the last batch in the CRM included.
+        Whether the last batch came into the CRM; if not, it does at the next start.
 
     Raises:
         ReceiverError: The port is taken.
         SettingsError: The settings are wrong, or there is no secret.
     """
     settings = load_settings()
-    secrets(settings)  # nothing listens without
+    secrets(settings)
+    reporter = Reporter(settings.data_dir)
     with listening(host, port) as listener:
         write_logs()
+        reporter.start()
         console.print(
-            f"The webhook receiver listens at {address_of(listener)}{WEBHOOK_PATH} (Ctrl-C stops it).",
+            f"The webhook receiver listens at {address_of(listener)}{WEBHOOK_PATH} "
+            "(Ctrl-C stops it).",
             highlight=False,
             soft_wrap=True,
         )
-        return serve(settings, listener, load=..., cursor=...)
+        ended = serve(settings, listener, reporter.note)
+        reporter.stop(LAST_REPORT_SECONDS)
+    return ended

@@ -5,13 +5,12 @@ after the answer, from the inbox.
 """
 
 from pf_pipeline.receiver.app import WEBHOOK_PATH
-from pf_pipeline.receiver.loader import LoadedBatch, LoadFunction
+from pf_pipeline.receiver.loading import LoadedBatch
 from pf_pipeline.receiver.logs import write_logs
 from pf_pipeline.receiver.server import ReceiverError, address_of, listening, secrets, serve
 
 __all__ = [
     "WEBHOOK_PATH",
-    "LoadFunction",
     "LoadedBatch",
     "ReceiverError",
     "address_of",

@@ -6,16 +6,16 @@ ends the loader, the next one goes on where the CRM is, and nothing is loaded tw
 
 import random
 from collections.abc import Callable, Sequence
-from threading import Event, Thread
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import duckdb
 
-from pf_pipeline.archive.inbox import Delivery, Inbox, InboxError
+from pf_pipeline.archive.inbox import Inbox, InboxError
 from pf_pipeline.crm import CrmError, ReferenceDataError
+from pf_pipeline.leads.deliveries import Delivery
+from pf_pipeline.receiver.loading import LoadedBatch
 from pf_pipeline.receiver.logs import fields, log
-from pf_pipeline.receiver.metrics import Metrics
 
 MOST_IN_A_BATCH = 2_000
 IDLE_SECONDS = 0.2
@@ -30,94 +30,84 @@ MOST_SUSPECTS = 16
 TRIALS = 4
 """How often they are tried like that before they are blamed after all."""
 
+LoadFunction = Callable[[Sequence[Delivery], str], LoadedBatch]
+"""Loads deliveries of an inbox and moves its cursor to the last of them, both or neither."""
+CursorFunction = Callable[[str], int]
+"""The number up to which the CRM has loaded an inbox."""
 
-class LoadedBatch(Protocol):
-    """What a batch changed in the CRM."""
+
+class Reached(NamedTuple):
+    """The loader is done with all up to this number."""
+
+    position: int
+
+
+class Loaded(NamedTuple):
+    """A batch is in the CRM: how many deliveries it had, how long that took, what it changed."""
+
+    deliveries: int
+    seconds: float
+    batch: LoadedBatch
+
+
+class Failed(NamedTuple):
+    """A batch could not be loaded; it is tried again."""
+
+
+class SetAside(NamedTuple):
+    """A delivery breaks the load; it stays in the inbox, and the archive takes it."""
+
+
+Told = Reached | Loaded | Failed | SetAside
+
+
+class Line(Protocol):
+    """How the loader hears of others."""
 
     @property
-    def inserted(self) -> int:
-        """Leads that are new."""
+    def stopping(self) -> bool:
+        """Whether it shall end."""
 
-    @property
-    def updated(self) -> int:
-        """Leads that changed."""
+    def wait_for_news(self, seconds: float) -> None:
+        """Wait until something was stored, or it shall end, or so many seconds."""
 
-    @property
-    def unchanged(self) -> int:
-        """Leads that were already so."""
-
-    @property
-    def rejected(self) -> int:
-        """Records that are no usable leads; they are kept with the reason."""
-
-
-LoadFunction = Callable[[Sequence[Delivery]], LoadedBatch]
-"""Loads deliveries and moves the cursor to the last of them, both or neither."""
+    def pause(self, seconds: float) -> None:
+        """Wait until it shall end, or so many seconds."""
 
 
 class Loader:
-    """A thread that loads whatever the inbox has and the CRM has not."""
+    """Loads whatever the inbox has and the CRM has not."""
 
     def __init__(
         self,
         inbox: Inbox,
         load: LoadFunction,
-        cursor: Callable[[], int],
-        metrics: Metrics,
-        on_loaded: Callable[[LoadedBatch], None] = lambda _: None,
+        cursor: CursorFunction,
+        line: Line,
+        tell: Callable[[Told], None],
     ) -> None:
-        """Name the parts; nothing happens before :meth:`start`.
+        """Name the parts.
 
         Args:
             inbox: Opened for the loader alone.
             load: Loads a batch; idempotent.
-            cursor: The number up to which the CRM has loaded this inbox.
-            metrics: Told of every batch.
-            on_loaded: Told of every batch; must return at once.
+            cursor: Says where to begin.
+            line: Says when there is news, and when to stop.
+            tell: Hears what became of the deliveries.
         """
         self._inbox = inbox
         self._load = load
         self._cursor = cursor
-        self._metrics = metrics
-        self._on_loaded = on_loaded
-        self._news = Event()
-        self._stopping = Event()
+        self._line = line
+        self._tell = tell
         self._failures = 0
         self._trials = 0
-        self._thread = Thread(target=self._run, name="loader", daemon=True)
-        self.position: int | None = None
-        """Up to which number the inbox is loaded; unknown until the CRM was asked."""
+        self._inbox_id = ""
+        self._position: int | None = None
 
-    @property
-    def alive(self) -> bool:
-        """Whether it is at work."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin where the CRM is."""
-        self._thread.start()
-
-    def tell_news(self) -> None:
-        """Something was stored."""
-        self._news.set()
-
-    def stop(self, patience: float) -> bool:
-        """Let it finish its batch, and end.
-
-        Args:
-            patience: Seconds to wait for that.
-
-        Returns:
-            Whether it has ended.
-        """
-        self._stopping.set()
-        self._news.set()
-        self._thread.join(patience)
-        return not self.alive
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._news.clear()
+    def run(self) -> None:
+        """Load until it shall stop; the batch at hand is finished first."""
+        while not self._line.stopping:
             try:
                 busy = self._step()
             except Exception as error:  # noqa: BLE001 - nothing may end the loader
@@ -125,17 +115,23 @@ class Loader:
                 continue
             if busy:
                 self._recovered()
-                self._stopping.wait(PAUSE_SECONDS)
+                self._line.pause(PAUSE_SECONDS)
             else:
-                self._news.wait(IDLE_SECONDS)
+                self._line.wait_for_news(IDLE_SECONDS)
 
     def _step(self) -> bool:
         """Load the next batch; says whether there was one."""
-        if self.position is None:
-            self.position = self._cursor()
-        batch = self._inbox.after(self.position, MOST_IN_A_BATCH)
+        inbox_id = self._inbox.inbox_id
+        if not inbox_id:
+            return False  # nothing was ever stored
+        if self._position is None or inbox_id != self._inbox_id:
+            self._position = self._cursor(inbox_id)
+            self._inbox_id = inbox_id
+            self._tell(Reached(self._position))
+        batch = self._inbox.after(self._position, MOST_IN_A_BATCH)
         if batch:
-            self.position = self._load_apart(batch)
+            self._position = self._load_apart(batch)
+            self._tell(Reached(self._position))
         return bool(batch)
 
     def _load_apart(self, batch: Sequence[Delivery]) -> int:
@@ -152,7 +148,7 @@ class Loader:
             except NOT_THE_DELIVERIES:
                 raise
             except Exception as error:
-                if self._stopping.is_set():
+                if self._line.stopping:
                     raise
                 if len(part) == 1:
                     suspects.append((part[0], error))
@@ -171,19 +167,12 @@ class Loader:
 
     def _load_part(self, part: Sequence[Delivery]) -> None:
         started = perf_counter()
-        loaded = self._load(part)
-        metrics = self._metrics
-        metrics.load_seconds.observe(perf_counter() - started)
-        metrics.load_sizes.observe(len(part))
-        metrics.leads["inserted"].inc(loaded.inserted)
-        metrics.leads["updated"].inc(loaded.updated)
-        metrics.leads["unchanged"].inc(loaded.unchanged)
-        metrics.leads["rejected"].inc(loaded.rejected)
-        self._on_loaded(loaded)
+        batch = self._load(part, self._inbox_id)
+        self._tell(Loaded(len(part), perf_counter() - started, batch))
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:
         """Go on without a delivery, aloud: it stays in the inbox, and the archive takes it."""
-        self._metrics.set_aside.inc()
+        self._tell(SetAside())
         log.error(
             "a delivery breaks the load and was set aside; it stays in the inbox",
             extra=fields(number=delivery.number, error=type(error).__name__),
@@ -192,7 +181,7 @@ class Loader:
     def _back_off(self, error: Exception) -> None:
         """Wait, longer each time, and not in step with others who wait."""
         self._failures += 1
-        self._metrics.load_failures.inc()
+        self._tell(Failed())
         longest = min(MOST_BACKOFF_SECONDS, LEAST_BACKOFF_SECONDS * 2 ** (self._failures - 1))
         seconds = random.uniform(longest / 2, longest)  # noqa: S311 - spreads, protects nothing
         # Only the project's own sentences are known to name no client.
@@ -206,7 +195,7 @@ class Loader:
                 seconds=round(seconds, 1),
             ),
         )
-        self._stopping.wait(seconds)
+        self._line.pause(seconds)
 
     def _recovered(self) -> None:
         if self._failures:

@@ -74,6 +74,11 @@ class Metrics:
             "Batches that could not be loaded at once; they are tried again.",
             registry=self.registry,
         )
+        self.loader_restarts = Counter(
+            "pf_webhook_loader_restarts",
+            "How often the loader ended by itself and was started again.",
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "pf_webhook_waiting_requests",
             "Requests that wait for their commit.",

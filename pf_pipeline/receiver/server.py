@@ -18,10 +18,10 @@ from uvicorn import Config, Server
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.receiver.app import Deliveries, create_app
 from pf_pipeline.receiver.connections import BoundedProtocol
-from pf_pipeline.receiver.loader import LoadedBatch, Loader, LoadFunction
+from pf_pipeline.receiver.loader_process import LoaderProcess
+from pf_pipeline.receiver.loading import LoadedBatch
 from pf_pipeline.receiver.logs import fields, log
 from pf_pipeline.receiver.metrics import Metrics
-from pf_pipeline.receiver.reporting import Reports
 from pf_pipeline.receiver.signature import Verifier
 from pf_pipeline.receiver.watching import Watch
 from pf_pipeline.receiver.writer import GroupCommit
@@ -35,7 +35,7 @@ LAST_BATCH_SECONDS = 60.0
 WRITER_PATIENCE_SECONDS = 3.0
 """How long the writer waits for others who write to the inbox: less than the portal waits."""
 SWITCH_SECONDS = 0.0005
-"""How long a thread keeps Python's lock: the loader computes while requests want an answer."""
+"""How long a thread keeps Python's lock: requests want their answer in milliseconds."""
 
 
 class ReceiverError(Exception):
@@ -80,10 +80,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 def serve(
     settings: Settings,
     listener: socket.socket,
-    *,
-    load: LoadFunction,
-    cursor: Callable[[], int],
-    on_loaded: Callable[[LoadedBatch], None] | None = None,
+    on_loaded: Callable[[LoadedBatch], None],
 ) -> bool:
     """Serve until a signal comes: then answer what is stored, and finish the batch in the CRM.
 
@@ -91,11 +88,9 @@ def serve(
     in the inbox.
 
     Args:
-        settings: Where the inbox is, and the secrets.
+        settings: Where the inbox and the CRM are, and the secrets.
         listener: Where to listen, from :func:`listening`.
-        load: Loads deliveries and moves the CRM's cursor, both or neither.
-        cursor: How far the CRM has loaded this inbox.
-        on_loaded: Told of each batch, in a thread of its own.
+        on_loaded: Told of each batch in the CRM; must return at once.
 
     Returns:
         Whether the loader's last batch ended in time.
@@ -104,11 +99,10 @@ def serve(
         SettingsError: There is no secret.
     """
     verifier, metrics = Verifier(secrets(settings)), Metrics()
-    inboxes = [Inbox(settings.data_dir, patience=WRITER_PATIENCE_SECONDS) for _ in range(3)]
-    reports = Reports(on_loaded or _report_nothing)
-    loader = Loader(inboxes[1], load, cursor, metrics, reports.add)
+    inboxes = [Inbox(settings.data_dir, patience=WRITER_PATIENCE_SECONDS) for _ in range(2)]
+    loader = LoaderProcess(settings, metrics, on_loaded)
     commits = GroupCommit(inboxes[0], metrics, loader.tell_news)
-    watch = Watch(inboxes[2], commits, loader, metrics)
+    watch = Watch(inboxes[1], commits, loader, metrics)
     server = _Server(_config(create_app(Deliveries(verifier, commits, metrics), watch)))
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
@@ -120,9 +114,9 @@ def serve(
         log.info("the receiver stops; the last batch is loaded")
         commits.close()
         ended = loader.stop(LAST_BATCH_SECONDS)
-        reports.close()
         for inbox in inboxes:
             inbox.close()
+        gc.unfreeze()
         log.info("the receiver has stopped", extra=fields(last_batch_loaded=ended))
     return ended
 
@@ -160,10 +154,6 @@ def _config(app: object) -> Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
-
-
-def _report_nothing(_batch: LoadedBatch) -> None:
-    """Nobody wants to know."""
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pf_pipeline.archive.inbox import Inbox, InboxError
-from pf_pipeline.receiver.loader import Loader
+from pf_pipeline.receiver.loader_process import LoaderProcess
 from pf_pipeline.receiver.metrics import Metrics
 from pf_pipeline.receiver.writer import GroupCommit
 
@@ -19,7 +19,7 @@ class Watch:
         self,
         inbox: Inbox,
         commits: GroupCommit,
-        loader: Loader,
+        loader: LoaderProcess,
         metrics: Metrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
