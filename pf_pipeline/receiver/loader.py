@@ -6,8 +6,9 @@ ends the loader, the next one goes on where the CRM is, and nothing is loaded tw
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import duckdb
 
@@ -36,13 +37,15 @@ CursorFunction = Callable[[str], int]
 """The number up to which the CRM has loaded an inbox."""
 
 
-class Reached(NamedTuple):
+@dataclass(frozen=True)
+class Reached:
     """The loader is done with all up to this number."""
 
     position: int
 
 
-class Loaded(NamedTuple):
+@dataclass(frozen=True)
+class Loaded:
     """A batch is in the CRM: how many deliveries it had, how long that took, what it changed."""
 
     deliveries: int
@@ -50,11 +53,13 @@ class Loaded(NamedTuple):
     batch: LoadedBatch
 
 
-class Failed(NamedTuple):
+@dataclass(frozen=True)
+class Failed:
     """A batch could not be loaded; it is tried again."""
 
 
-class SetAside(NamedTuple):
+@dataclass(frozen=True)
+class SetAside:
     """A delivery breaks the load; it stays in the inbox, and the archive takes it."""
 
 

@@ -121,6 +121,7 @@ class LoaderProcess:
             target=_load_until_stopped, args=(self._settings, hears, speaks), name="loader"
         )
         process.start()
+        log.info("the loader starts", extra=fields(process=process.pid))
         hears.close()
         speaks.close()
         os.set_blocking(self_speaks.fileno(), False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pf_pipeline.archive import inbox as module
@@ -64,6 +64,7 @@ def test_a_repeated_delivery_is_counted_and_stored_once(inbox: Inbox) -> None:
     assert inbox.counts() == InboxCounts(stored=3, repeats=3, unarchived=3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 9), max_size=9), max_size=9))
 def test_whatever_the_batches_each_stands_there_once(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]]

@@ -1,7 +1,7 @@
 """Who may deliver: whoever has a secret, and signs the very bytes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pf_pipeline.receiver import WEBHOOK_PATH
@@ -128,11 +128,13 @@ def test_without_a_secret_nothing_is_authentic(secrets: list[str]) -> None:
         assert not verifier.is_authentic(BODY, signature)
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=200), signature=st.none() | st.binary(max_size=80))
 def test_no_header_whatever_breaks_it(body: bytes, signature: bytes | None) -> None:
     assert not Verifier([SECRET]).is_authentic(body, signature)
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=200), secret=st.text(min_size=1, max_size=40))
 def test_what_the_portal_signs_is_authentic(body: bytes, secret: str) -> None:
     assert Verifier([secret]).is_authentic(body, sign(body, secret).encode())
