@@ -189,7 +189,7 @@ def sandbox(  # noqa: PLR0913 - each argument is an option
         bool,
         typer.Option(
             "--leads-change",
-            help="Statuses move over hours, and recordings appear after up to 2 days.",
+            help="Statuses move over hours, agents hand over, recordings appear within 2 days.",
         ),
     ] = False,
     leads_scope: Annotated[

@@ -38,6 +38,8 @@ PRAGMAS = (
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LATEST = 2**62
+"""Later than any delivery, in microseconds."""
 
 
 class InboxError(Exception):
@@ -139,13 +141,19 @@ class Inbox:
             "WHERE archived = 0 AND received_at >= ? AND received_at < ? ORDER BY number", span
         )
 
-    def unarchived_days(self) -> list[date]:
-        """The UTC days with deliveries that no archive has yet, oldest first."""
+    def unarchived_days(self, before: datetime | None = None) -> list[date]:
+        """The UTC days with deliveries that no archive has yet, oldest first.
+
+        Args:
+            before: Only those that came before an instant.
+        """
+        latest = LATEST if before is None else _microseconds(before)
         found = self._read(
             """
             SELECT DISTINCT date(received_at / 1000000, 'unixepoch')
-            FROM deliveries WHERE archived = 0 ORDER BY 1
-            """
+            FROM deliveries WHERE archived = 0 AND received_at < ? ORDER BY 1
+            """,
+            [latest],
         )
         return [date.fromisoformat(day) for (day,) in found]
 

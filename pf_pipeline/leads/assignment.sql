@@ -5,7 +5,9 @@
 --                      SELECT agent_id FROM properties WHERE internal_ref = '...'
 --   portal_agent       the CRM agent to whom the portal's agent of the lead is mapped: by user id
 --                      (guide) or public profile id (atlas), else by the email of the portal's user
---   portal_listing     the CRM agent to whom the portal's own owner of the reference is mapped
+--   portal_listing     the CRM agent to whom the portal's own owner of the reference is mapped; what
+--                      is published under a reference decides, drafts and what is archived only
+--                      where nothing is
 --   unassigned         none of them; the reason says why each rule did not fire
 --
 -- Inactive agents receive nothing. An owner whom the agents table does not know is taken at the
@@ -15,7 +17,7 @@
 -- further columns), "properties" (internal_ref, reference_key, agent_id), "agents" (agent_id, email,
 -- portal_user_id, portal_profile_id, active), and of the portal's own "portal_users"
 -- (portal_user_id, portal_profile_id, email, profile_email) and "portal_listings" (reference,
--- reference_key, portal_profile_id), both empty where the portal does not tell. Gives every row of
+-- reference_key, portal_profile_id, state), both empty where the portal does not tell. Gives every row of
 -- "leads", whole, with property_ref, agent_id, assignment_rule and assignment_reason.
 WITH exact AS (
     SELECT
@@ -85,12 +87,25 @@ portal_agents AS (
     GROUP BY kind, portal_agent_id
 ),
 
+listings_at_portal AS (
+    SELECT
+        reference,
+        reference_key,
+        portal_profile_id,
+        coalesce(lower(state) IN ('live', 'published'), false) AS published
+    FROM portal_listings
+),
+
 exact_at_portal AS (
     SELECT
         reference,
         any_value(portal_profile_id) AS profile_id,
         count(DISTINCT portal_profile_id) AS owners
-    FROM portal_listings
+    FROM (
+        SELECT *
+        FROM listings_at_portal
+        QUALIFY published = bool_or(published) OVER (PARTITION BY reference)
+    )
     GROUP BY reference
 ),
 
@@ -99,7 +114,11 @@ normalised_at_portal AS (
         reference_key,
         any_value(portal_profile_id) AS profile_id,
         count(DISTINCT portal_profile_id) AS owners
-    FROM portal_listings
+    FROM (
+        SELECT *
+        FROM listings_at_portal
+        QUALIFY published = bool_or(published) OVER (PARTITION BY reference_key)
+    )
     GROUP BY reference_key
 ),
 

@@ -16,6 +16,9 @@ GRACE = timedelta(minutes=10)
 """A poll may be ahead of a delivery that is under way; the portal repeats it for a while."""
 
 
+MINUTE = 60
+
+
 @dataclass(frozen=True)
 class Arrivals:
     """How the leads of a day came.
@@ -40,6 +43,12 @@ class Arrivals:
     def longest_delay(self) -> timedelta:
         """How late they came at worst."""
         return timedelta(seconds=self.poll_only["delay"].dt.total_seconds().max())
+
+
+def in_minutes(delay: timedelta) -> str:
+    """A delay in words."""
+    seconds = delay.total_seconds()
+    return f"{seconds:.0f} s" if seconds < MINUTE else f"{seconds / MINUTE:.0f} min"
 
 
 def compare(

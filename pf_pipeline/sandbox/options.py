@@ -51,7 +51,8 @@ class SandboxOptions:
         order: Which leads come first; the portal's own order is not documented.
         late_share: The share of leads that surface only up to 170 minutes after their creation.
         leads_change: Whether leads change after their creation: statuses move over hours to their
-            last one, and recordings appear after minutes to 2 days.
+            last one, some messages are handed over to their agent, and recordings appear after
+            minutes to 2 days.
         live_per_minute: How many more leads each minute brings while the sandbox runs, whatever
             ``last_day`` says.
         faults: What goes wrong; decided by the seed for each attempt of a request.

@@ -80,7 +80,9 @@ def test_all_events_of_leads_are_registered_once(
     assert [(one["eventId"].partition("_")[0], one["url"]) for one in before] == [
         (event, URL) for event in EVENTS
     ]
+    asked = requests_of(portal)
     again = subscribe("--url", URL)
+    assert requests_of(portal) == asked + 1, "what is there is only listed"
     assert outcomes(again) == [(event, URL, "was there") for event in EVENTS]
     assert "--renew" in again.out
     assert listed(portal) == before

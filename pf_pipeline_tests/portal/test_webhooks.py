@@ -22,7 +22,7 @@ from pf_pipeline_tests.portal.conftest import TOKEN, MakeClient
 from pf_pipeline_tests.portal.scripted import ScriptedPortal, raw, reply
 
 URL = "https://crm.example.com/webhooks/property-finder"
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "correct-horse-battery-staple"  # nothing that is hidden as a phone number
 SUFFIXED = {
     "eventId": "lead.created_3f2b1c9e-6a3f-4d0e-9a61-0d1f4f1c7e55",
     "url": URL,

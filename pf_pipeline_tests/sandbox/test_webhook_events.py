@@ -117,6 +117,16 @@ def test_a_status_moves_as_the_events_say() -> None:
     assert all(len(set(moves)) == len(moves) for moves in statuses.values())
 
 
+def test_a_change_of_agent_is_an_assignment() -> None:
+    agents: dict[str, list[object]] = defaultdict(list)
+    for event, body in zip(events := whole_life(MOVING), bodies(events), strict=True):
+        if event.type == "lead.assigned":
+            agents[event.lead_id].append(body["payload"]["publicProfile"])
+    changes = [given for given in agents.values() if len(given) > 1]
+    assert len(changes) > 3
+    assert all(one != other for given in changes for one, other in pairwise(given))
+
+
 @given(st.lists(st.integers(0, 7_200), max_size=5))
 @settings(max_examples=15, deadline=None)
 def test_a_window_may_be_cut_anywhere(cuts: list[int]) -> None:
