@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -40,7 +40,7 @@ RAW = [
 class Ending:
     """What became of all bodies."""
 
-    statuses: Counter[int]
+    statuses: Mapping[int, int]
     acknowledged: int
     stored: int
     repeats: int
