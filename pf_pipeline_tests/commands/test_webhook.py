@@ -58,7 +58,7 @@ def test_a_delivery_reaches_the_crm_and_dagster(
         answer = requests.post(address, body, headers={"X-Signature": sign(body)}, timeout=60)
         assert answer.status_code == 202
         data = tmp_path / "data"
-        wait_until(lambda: (data / "crm.duckdb").exists())
+        wait_until((data / "crm.duckdb").exists)
         wait_until(lambda: leads(data) == ["lead-1"])
     finally:
         process.send_signal(signal.SIGTERM)

@@ -25,7 +25,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 
 @schema.parametrize()
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-def test_answers_are_as_documented(case: Any, served: Receiver) -> None:
+def test_answers_are_as_documented(case: Any, served: Receiver) -> None:  # noqa: ANN401
     answer = case.call(base_url=served.address)
     case.validate_response(answer)
     assert answer.status_code < 500 or answer.status_code == 503
@@ -33,7 +33,7 @@ def test_answers_are_as_documented(case: Any, served: Receiver) -> None:
 
 @schema.include(path=WEBHOOK_PATH).parametrize()
 @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-def test_signed_bodies_are_acknowledged(case: Any, served: Receiver) -> None:
+def test_signed_bodies_are_acknowledged(case: Any, served: Receiver) -> None:  # noqa: ANN401
     request = requests.Request(**case.as_transport_kwargs(base_url=served.address)).prepare()
     body = request.body or b""
     body = body if isinstance(body, bytes) else body.encode()
