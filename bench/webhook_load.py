@@ -18,7 +18,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter, time
 from typing import cast
 from uuid import uuid4
 
@@ -88,7 +88,7 @@ class Sender(asyncio.Protocol):
             status, self._received = int(self._received[9:12]), b""
             self._load.answered(self, status, perf_counter() - self._due)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         """An answer that does not come is a failure."""
         self._load.lost += 1
 
@@ -107,7 +107,7 @@ class Load:
         self._secret, self._rate, self._seconds = secret.encode(), rate, seconds
         self._make, self._run = make, uuid4().hex[:12]
         self._closed_loop = rate == 0
-        self._until = 0.0
+        self._until = self._started_at = 0.0
 
     def answered(self, sender: Sender, status: int, latency: float) -> None:
         """Count an answer; in a closed loop, send the next delivery at once."""
@@ -126,7 +126,7 @@ class Load:
             await loop.create_connection(lambda sender=sender: sender, host, port)  # type: ignore[misc]
         gc.collect()
         gc.disable()
-        started = perf_counter()
+        started, self._started_at = perf_counter(), time()
         self._until = started + self._seconds
         if self._closed_loop:
             while self.idle:
@@ -135,7 +135,7 @@ class Load:
         else:
             await self._send_when_due(started)
         deadline = perf_counter() + LAST_ANSWERS_SECONDS
-        while len(self.latencies) < self.sent and perf_counter() < deadline:
+        while len(self.latencies) < self.sent and perf_counter() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         seconds = perf_counter() - started
         lost = self.lost
@@ -165,7 +165,7 @@ class Load:
             return round(1_000 * ordered[min(len(ordered) - 1, int(part * len(ordered)))], 2)
 
         return {
-            "run": self._run,
+            "started_at": self._started_at,
             "sent": self.sent,
             "acknowledged": self.statuses[202],
             "statuses": dict(self.statuses),

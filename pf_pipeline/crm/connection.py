@@ -108,6 +108,8 @@ def _why_not(path: Path, error: duckdb.Error) -> str:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
+    # In a process without a script of its own DuckDB would think that a person is looking on.
+    connection.execute("SET enable_progress_bar = false")
     (found,) = connection.execute(
         """
         SELECT

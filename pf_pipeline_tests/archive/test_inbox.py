@@ -17,6 +17,14 @@ from hypothesis import strategies as st
 from pf_pipeline.archive import inbox as module
 from pf_pipeline.archive.inbox import Inbox, InboxCounts, InboxError
 
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("COMMIT")
+"""
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY = NOON.date()
 
@@ -175,12 +183,7 @@ def test_a_writer_waits_for_another_process(inbox: Inbox) -> None:
         [
             sys.executable,
             "-c",
-            "import sqlite3, sys\n"
-            "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-            "c.execute('BEGIN IMMEDIATE')\n"
-            "print('held', flush=True)\n"
-            "sys.stdin.readline()\n"
-            "c.execute('COMMIT')\n",
+            HOLD,
             str(inbox.path),
         ],
         stdin=subprocess.PIPE,

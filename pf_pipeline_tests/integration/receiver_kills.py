@@ -100,7 +100,7 @@ def trial(settings: Settings, portal: Portal, rng: Random) -> list[str]:
     for client in clients:
         client.start()
     time.sleep(rng.uniform(0.05, LONGEST_SECONDS))
-    with_loader = rng.random() < 0.5  # noqa: PLR2004 - half of them
+    with_loader = rng.random() < 0.5
     (os.killpg if with_loader else os.kill)(process, signal.SIGKILL)
     os.waitpid(process, 0)
     stop.set()

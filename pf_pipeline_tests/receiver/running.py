@@ -29,7 +29,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON
         return json.loads(self.body)
 
 

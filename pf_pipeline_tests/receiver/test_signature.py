@@ -1,5 +1,7 @@
 """Who may deliver: whoever has a secret, and signs the very bytes."""
 
+import http.client
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,8 +98,6 @@ def test_there_are_enough_of_them() -> None:
 
 
 def test_a_second_header_makes_both_worthless(receiver: Receiver) -> None:
-    import http.client
-
     for values in ((GOOD, GOOD), (GOOD, "0" * 64), ("0" * 64, GOOD), (GOOD, "")):
         line = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
         line.putrequest("POST", WEBHOOK_PATH)

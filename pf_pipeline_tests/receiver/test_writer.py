@@ -107,7 +107,7 @@ def test_a_disk_that_hangs_lets_nobody_wait_for_ever(tmp_path: Path) -> None:
         with pytest.raises(OverloadedError):
             await commits.store("evt-3", NOW, b"{}")
         inbox.released.set()
-        while not inbox.batches:
+        while not inbox.batches:  # noqa: ASYNC110 - another thread's
             await asyncio.sleep(0.01)
         with mock.patch.object(module, "PATIENCE_SECONDS", 60):
             assert await store(commits, 4)
