@@ -117,7 +117,8 @@ bars(channels, "channel", "within_1_h", "share of messages replied to within 1 h
 # Of 2,241 firms 37 % answered within an hour, and 23 % never; who did within the hour had a
 # decision maker in the talk seven times as often (Harvard Business Review, 2011). The portal's own
 # SuperAgent asks for replies to 80 % of leads, and to WhatsApp messages within 2 hours on average.
-#
+
+# %% [markdown]
 # ## What to do
 # - **Talk to the first agents of the first list**, and show them these figures.
 # - **Reply to what nobody replied to**, the newest first: `05_ask_your_own` shows how to list them.

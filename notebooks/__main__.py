@@ -88,7 +88,7 @@ def _serve(environment: dict[str, str], port: int, *, no_browser: bool) -> int:
         *(sys.executable, "-m", "jupyterlab", f"--notebook-dir={FOLDER}", f"--port={port}"),
         f"--LabApp.default_url=/lab/tree/{first}",
         # Nothing is asked of anybody on the network.
-        "--LabApp.news_url=",
+        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--no-browser"] if no_browser else []),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
