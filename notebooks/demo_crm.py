@@ -62,7 +62,7 @@ def _hastened(stage: Stage, created_at: datetime) -> Stage:
     if stage.lead.call is not None or agent is None:
         return stage
     # By the agent's number, evenly from the quickest to the slowest.
-    place = agent.portal_profile_id % 10 / 9
+    place = (agent.portal_profile_id or 0) % 10 / 9
     share = QUICKEST * (SLOWEST / QUICKEST) ** place
     return replace(stage, since=created_at + (stage.since - created_at) * share)
 

@@ -125,7 +125,12 @@ def _as_frame(answer: pa.Table, timezone: str) -> pd.DataFrame:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Sums come as decimals of 38 digits, with which nobody can go on reckoning."""
+    """Sums come as decimals of 38 digits, with which nobody can go on reckoning.
+
+    And texts of an answer without rows need a chunk of pandas' own type, or it cannot join them.
+    """
+    if not len(column) and pa.types.is_string(column.type):
+        return pa.chunked_array([pa.array([], pa.large_string())])
     if not pa.types.is_decimal(column.type):
         return column
     return column.cast(pa.float64() if column.type.scale else pa.int64())

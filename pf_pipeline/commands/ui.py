@@ -18,6 +18,7 @@ from types import FrameType
 import requests
 from rich.console import Console
 
+from pf_pipeline.commands.reference_data import bring_reference_data
 from pf_pipeline.commands.sandbox_settings import sandbox_environment, sandbox_settings
 from pf_pipeline.commands.webhook_settings import LONGEST_SECRET
 from pf_pipeline.orchestration.instance import PROJECT, prepare_instance
@@ -65,6 +66,8 @@ def run_ui(
         environment["PF_WEBHOOK_SECRET"] = secrets.token_hex(LONGEST_SECRET // 2)
         settings = sandbox_settings(base_url, options)
     check_origin(settings)
+    if sandbox_port is not None:
+        bring_reference_data(settings)  # the first deliveries come before anybody runs anything
     # Not in DAGSTER_HOME: Dagster deletes a folder "logs" there.
     logs = settings.data_dir / "logs"
     environment |= {"DAGSTER_HOME": str(prepare_instance(settings.data_dir))}

@@ -174,7 +174,7 @@ def in_bash(shell: Shell, _words: list[str], statement: str) -> str:
 
 
 RULES: tuple[tuple[str, Runner], ...] = (
-    (r"make (demo|ui|test|lint|format|lock|install|bench)", dry_run),
+    (r"make (demo|ui|notebooks|test|lint|format|lock|install|bench)", dry_run),
     (r"\.venv/bin/pf-pipeline (demo|doctor|backfill .*)", in_process),
     (r"\.venv/bin/pf-pipeline (ui|webhook|sandbox|subscribe).*", only_parsed),
     (r"\.venv/bin/dagster-daemon (run|liveness-check).*", only_helped),
@@ -183,6 +183,7 @@ RULES: tuple[tuple[str, Runner], ...] = (
     (r"\.venv/bin/dagster instance info", only_helped),
     (r"\.venv/bin/python -m pytest -q \S+", only_there),
     (r"\.venv/bin/python -m bench\.\w+.*", only_explained),
+    (r"\.venv/bin/python -m notebooks.*", only_explained),
     (r"\.venv/bin/python -m pf_pipeline\.sandbox\.reference_data data/reference", in_bash),
     (r"\.venv/bin/python -c .*", in_bash),
     (r"export DAGSTER_HOME=.*", exported),
