@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import archive_year, backfill, poll, rate, steps
+from bench import archive_year, backfill, poll, rate, steps, webhook
 from bench.machine import describe_machine
 
 
@@ -12,6 +12,7 @@ def main() -> None:
     poll.main()
     rate.main()
     archive_year.main()
+    webhook.main()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ from pf_pipeline.receiver.logs import fields, log, write_logs
 from pf_pipeline.receiver.metrics import Metrics
 from pf_pipeline.settings import Settings
 
-NICENESS = 5
-"""Requests come first; but beside a busy machine leads shall still come within seconds."""
+NICENESS = 10
 LEAST_RESTART_SECONDS, MOST_RESTART_SECONDS = 1.0, 30.0
 HEALTHY_SECONDS = 60.0
 """After so long, a loader that ends was well: the next one starts without delay."""

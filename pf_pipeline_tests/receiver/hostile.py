@@ -31,8 +31,9 @@ NASTY: list[object] = [
 ]  # fmt: skip
 RAW = [
     b"", b" ", b"{", b"}", b"[", b"]", b"null", b"true", b"1", b'"x"', b"NaN", b"-Infinity",
-    b"[" * 9_000, b'{"a":' * 5_000, b"\xff\xfe", b"\xef\xbb\xbf{}", b"\x00" * 100, b"{}{}", b"<xml/>",
-    b"a=b&c=d", b"1" * 60_000, b'{"id":1,"id":2}', b"x" * 65_536, b"x" * 65_537, b"[" + b"{}," * 9_000 + b"{}]",
+    b"[" * 9_000, b'{"a":' * 5_000, b"\xff\xfe", b"\xef\xbb\xbf{}", b"\x00" * 100, b"{}{}",
+    b"<xml/>", b"a=b&c=d",
+    b"1" * 60_000, b'{"id":1,"id":2}', b"x" * 65_536, b"x" * 65_537, b"[" + b"{}," * 9_000 + b"{}]",
 ]  # fmt: skip
 
 
