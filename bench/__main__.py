@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import archive_year, backfill, poll, rate
+from bench import analysis, archive_year, backfill, poll, rate, readers
 from bench.machine import describe_machine
 
 
@@ -11,6 +11,8 @@ def main() -> None:
     poll.main()
     rate.main()
     archive_year.main()
+    analysis.main()
+    readers.main()
 
 
 if __name__ == "__main__":

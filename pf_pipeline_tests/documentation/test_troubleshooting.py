@@ -31,6 +31,7 @@ FOR_PEOPLE = {
     "CrmError",
     "PermanentPortalError",
     "PortalDataError",
+    "QueryError",
     "ReferenceDataError",
     "SettingsError",
     "TransientPortalError",
