@@ -67,7 +67,7 @@ def test_an_answer_without_rows_has_columns(ask: Ask) -> None:
         "lead_id": "str",
         "created_at": "datetime64[us, Asia/Dubai]",
     }
-    assert found.join(found.set_index("lead_id"), on="lead_id", rsuffix="_2").empty
+    assert found.merge(found, on="lead_id").empty
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ FOR_PEOPLE = {
     "PermanentPortalError",
     "PortalDataError",
     "ReceiverError",
+    "QueryError",
     "ReferenceDataError",
     "SettingsError",
     "TransientPortalError",
