@@ -103,7 +103,10 @@ SELECT
     any_value(portal_agent_kind) AS portal_agent_kind,
     any_value(internal_ref) AS property_ref,
     any_value(properties.agent_id) AS agent_id,
-    CASE WHEN any_value(properties.agent_id) IS NULL THEN 'unassigned' ELSE 'listing_reference' END AS assignment_rule,
+    CASE
+        WHEN any_value(properties.agent_id) IS NULL THEN 'unassigned'
+        ELSE 'listing_reference'
+    END AS assignment_rule,
     CASE
         WHEN any_value(properties.agent_id) IS NULL
             THEN 'no property has the reference ' || any_value(observed.listing_reference)
