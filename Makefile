@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Compiled modules are kept whatever the environment says: commands then start in half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo ui test lint format lock bench clean
+.PHONY: help install demo ui notebooks test lint format lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -25,6 +25,9 @@ demo: install ## Run the whole pipeline against the sandbox portal
 ui: install ## Open the Dagster UI with a sandbox portal behind it
 	@$(BIN)/pf-pipeline ui
 
+notebooks: install ## Open the notebooks in JupyterLab, on make-believe leads
+	@$(BIN)/python -m notebooks
+
 test: install ## Run the tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
@@ -38,7 +41,7 @@ lock: install ## Renew requirements/*.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/runtime.lock
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements/dev.lock
+		--no-emit-index-url --no-emit-find-links --extra dev --extra notebooks pyproject.toml -o requirements/dev.lock
 
 bench: install ## Run the benchmarks and print their figures
 	@$(BIN)/python -m bench

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import archive_year, backfill, poll, rate
+from bench import archive_year, backfill, poll, rate, steps, webhook
 from bench.machine import describe_machine
 
 
@@ -8,9 +8,11 @@ def main() -> None:
     """Print every benchmark's figures."""
     print(describe_machine())
     backfill.main()
+    steps.main()
     poll.main()
     rate.main()
     archive_year.main()
+    webhook.main()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ LastDay = Annotated[
 ]
 Order = Literal["newest", "oldest"]
 Faults = Literal["none", "rough", "hostile"]
+Form = Literal["atlas", "guide"]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 
 
@@ -91,8 +92,49 @@ def backfill(first: FirstDay, last: LastDay) -> None:
 
 
 @app.command()
+def subscribe(
+    *,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="The receiver, such as https://crm.example.com/webhooks/property-finder."
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show who is subscribed.")] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Register again, because the secret has changed.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what --url is subscribed to.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="With --remove: whatever the address.")
+    ] = False,
+) -> None:
+    """Have the portal post the events of leads to the webhook receiver.
+
+    Signed with PF_WEBHOOK_SECRET. Running it again is safe: what is registered stays.
+    """
+    with _ending_clearly():
+        from pf_pipeline.commands.subscribe import run_list, run_subscribe, run_unsubscribe
+        from pf_pipeline.settings import SettingsError, load_settings
+
+        if show + renew + remove > 1:
+            raise SettingsError("Give one of --list, --renew and --remove, and not several.")
+        if every and not remove:
+            raise SettingsError("--all goes with --remove only.")
+        settings, console = load_settings(), Console()
+        if show:
+            run_list(settings, console)
+        elif remove:
+            run_unsubscribe(settings, console, url, every=every)
+        else:
+            run_subscribe(settings, console, url, renew=renew)
+
+
+@app.command()
 def doctor() -> None:
-    """Look at settings, reference data, token, portal, CRM and disk; one line each."""
+    """Look at settings, reference data, token, portal, CRM, disk and webhooks; one line each."""
     with _ending_clearly():
         from pf_pipeline.commands.doctor import run_doctor
 
@@ -147,17 +189,30 @@ def sandbox(  # noqa: PLR0913 - each argument is an option
         bool,
         typer.Option(
             "--leads-change",
-            help="Statuses move over hours, and recordings appear after up to 2 days.",
+            help="Statuses move over hours, agents hand over, recordings appear within 2 days.",
         ),
     ] = False,
     leads_scope: Annotated[
         bool, typer.Option(help="Whether the key may read leads; if not, they answer 403.")
     ] = True,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Post the events of leads there, on this machine; signed with PF_WEBHOOK_SECRET "
+            "where that is set.",
+        ),
+    ] = None,
+    webhook_form: Annotated[
+        Form, typer.Option(help="What is posted: the contract's events or the guide's leads.")
+    ] = "atlas",
 ) -> None:
     """Serve a local Property Finder that speaks both dialects, with lifelike leads."""
     with _ending_clearly():
+        from pf_pipeline.commands.sandbox_settings import subscribed_from_the_beginning
         from pf_pipeline.sandbox import SandboxOptions, serve
 
+        webhook_secret = subscribed_from_the_beginning(webhook)
         options = SandboxOptions(
             seed=seed,
             leads_per_day=leads_per_day,
@@ -173,6 +228,9 @@ def sandbox(  # noqa: PLR0913 - each argument is an option
             leads_scope=leads_scope,
             faults=faults,
             drip_seconds=drip_seconds,
+            webhook_form=webhook_form,
+            webhook_url=webhook,
+            webhook_secret=webhook_secret,
         )
         try:
             serve(options, host, port)
@@ -182,12 +240,31 @@ def sandbox(  # noqa: PLR0913 - each argument is an option
 
 
 @app.command()
+def webhook(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8650,
+) -> None:
+    """Receive webhook deliveries: stored before they are answered, and loaded within seconds."""
+    with _ending_clearly():
+        from pf_pipeline.commands.webhook import run_webhook
+
+        in_order = run_webhook(Console(), host=host, port=port)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # The loader may hang in a lock: nothing is waited for any more, and nothing can be lost.
+        os._exit(0 if in_order else FAILED)
+
+
+@app.command()
 def ui(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The UI's port.")] = 3000,
     sandbox_port: Annotated[
         int, typer.Option(min=1, max=65535, help="The sandbox portal's port.")
     ] = 8640,
+    webhook_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Where the sandbox's new leads arrive.")
+    ] = 8650,
     *,
     sandbox: Annotated[
         bool, typer.Option(help="Put a sandbox behind the UI, or use the settings' portal.")
@@ -197,7 +274,13 @@ def ui(
     with _ending_clearly():
         from pf_pipeline.commands.ui import run_ui
 
-        run_ui(Console(), host=host, port=port, sandbox_port=sandbox_port if sandbox else None)
+        run_ui(
+            Console(),
+            host=host,
+            port=port,
+            sandbox_port=sandbox_port if sandbox else None,
+            webhook_port=webhook_port,
+        )
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from pf_pipeline.archive.archive import Archive
 from pf_pipeline.archive.manifests import AskedFor, Manifest, StoredPage
 from pf_pipeline.archive.packing import Packed
 from pf_pipeline.archive.passes import KnownPage, LeadsPass, ReceivedPage
-from pf_pipeline.archive.staged import StagedFiles
+from pf_pipeline.archive.staged import Staged, StagedFiles
 from pf_pipeline.archive.sweeps import RawLeads
 from pf_pipeline.archive.unfinished import RESUME_WITHIN
 from pf_pipeline.archive.windows import Window
@@ -19,6 +19,7 @@ __all__ = [
     "Packed",
     "RawLeads",
     "ReceivedPage",
+    "Staged",
     "StagedFiles",
     "StoredPage",
     "Window",

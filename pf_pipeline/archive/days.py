@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from pf_pipeline.archive.files import flush_folder, make_folder, write_atomically
@@ -57,6 +58,23 @@ class DayFolder:
                             found[sweep] = Manifest.read(self.manifest_path(sweep))
                 if self._state() == before:
                     return dict(sorted(found.items()))
+
+    def sweeps(self) -> frozenset[str]:
+        """The names of the finished sweeps, which is much cheaper than :meth:`manifests`.
+
+        Raises:
+            ValueError: A pack is damaged; names the file.
+        """
+        while True:
+            before = self._state()
+            with suppress(FileNotFoundError):
+                packed = [
+                    _packed_sweeps(self.path / name, inode, changed)
+                    for name, inode, changed in before
+                ]
+                found = frozenset(self.loose_sweeps()).union(*packed)
+                if self._state() == before:
+                    return found
 
     def bodies(self, digests: Mapping[str, str]) -> Iterator[Page]:
         """Pages as received, in any order.
@@ -201,6 +219,12 @@ class DayFolder:
 
     def _names(self, prefix: str) -> list[str]:
         return [name for name in listed(self.path) if name.startswith(prefix)]
+
+
+@lru_cache(maxsize=4_096)
+def _packed_sweeps(pack: Path, _inode: int, _changed: int) -> frozenset[str]:
+    """The sweeps in a pack. Remembered, because packs never change but are replaced."""
+    return frozenset(packed_manifests(pack))
 
 
 def listed(folder: Path) -> list[str]:

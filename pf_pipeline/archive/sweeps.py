@@ -7,7 +7,7 @@ two days stands under both. Days that nothing is added to any more are packed.
 Asking the portal is not done here, nor is deciding what a lead is: pages come in, bytes are stored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -82,13 +82,31 @@ class RawLeads:
 
     # ---- reading
 
-    def manifests(self, day: date) -> list[Manifest]:
+    def sweeps(self, day: date) -> frozenset[str]:
+        """The names of a day's finished sweeps, such as ``sweep=20251219T120000.000000Z``.
+
+        A sweep keeps its name when the day is packed.
+
+        Raises:
+            ValueError: A pack is damaged; names the file.
+        """
+        return self._folder(day).sweeps()
+
+    def manifests(self, day: date, sweeps: Container[str] | None = None) -> list[Manifest]:
         """The finished sweeps of a day, oldest first.
+
+        Args:
+            day: The UTC day.
+            sweeps: The names of those that are wanted; all if None.
 
         Raises:
             ValueError: A manifest or a pack is damaged; names the file.
         """
-        return list(self._folder(day).manifests().values())
+        return [
+            manifest
+            for sweep, manifest in self._folder(day).manifests().items()
+            if sweeps is None or sweep in sweeps
+        ]
 
     def covered(self, day: date) -> list[Window]:
         """What complete sweeps cover of a day, merged and in order."""
@@ -99,14 +117,18 @@ class RawLeads:
         whole = window_of_day(day)
         return gaps_within(Window(whole.start, min(whole.end, until)), self._covering(day))
 
-    def sightings(self, day: date) -> Iterator[Sighting]:
+    def sightings(self, day: date, sweeps: Container[str] | None = None) -> Iterator[Sighting]:
         """The day's records, each distinct page once, with when and how often it was seen.
+
+        Args:
+            day: The UTC day.
+            sweeps: The names of the sweeps that are wanted; all if None.
 
         Raises:
             ValueError: A stored page, a manifest or a pack is damaged; names the file.
         """
         seen: dict[str, list[StoredPage]] = {}
-        for manifest in self.manifests(day):
+        for manifest in self.manifests(day, sweeps):
             for page in manifest.pages:
                 seen.setdefault(page.sha256, []).append(page)
         digests = {pages[0].file: digest for digest, pages in seen.items()}

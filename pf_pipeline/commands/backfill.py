@@ -8,10 +8,11 @@ from rich.console import Console
 from pf_pipeline.commands.progress import ProgressBars, notes_on
 from pf_pipeline.commands.tables import account_table
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
+from pf_pipeline.orchestration.accounts import DayAccount
 from pf_pipeline.orchestration.backfill import backfill
 from pf_pipeline.orchestration.origin import check_origin, check_own_people
 from pf_pipeline.orchestration.partitions import FIRST_DAY
-from pf_pipeline.orchestration.pipeline import DayAccount, Pipeline
+from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline.settings import Settings, SettingsError
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pf_pipeline.commands.webhook_settings import shown
 from pf_pipeline.crm import CrmError, ReferenceDataError
 from pf_pipeline.crm.connection import database_path
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.orchestration.origin import check_origin, check_own_file
 from pf_pipeline.orchestration.pipeline import Pipeline
-from pf_pipeline.portal import PortalError
+from pf_pipeline.portal import LEAD_EVENTS, PortalError, Subscriptions
 from pf_pipeline.settings import Settings, SettingsError, load_settings
 
 ENOUGH_DISK_BYTES = 1_000_000_000
@@ -28,11 +29,13 @@ class Finding:
         subject: What was looked at.
         healthy: Whether a run can rely on it.
         words: What was found, or what is wrong and what to do.
+        note: Whether there is something that a person may want to know although all is well.
     """
 
     subject: str
     healthy: bool
     words: str
+    note: bool = False
 
 
 def run_doctor(console: Console) -> bool:
@@ -40,6 +43,7 @@ def run_doctor(console: Console) -> bool:
     healthy = True
     for finding in examine():
         mark = "[green]ok     [/]" if finding.healthy else "[red]problem[/]"
+        mark = "[yellow]note   [/]" if finding.note else mark
         console.print(f"{mark} [bold]{finding.subject:<11}[/] ", end="")
         console.print(finding.words, markup=False, highlight=False, soft_wrap=True)
         healthy &= finding.healthy
@@ -67,6 +71,7 @@ def examine() -> Iterator[Finding]:
             yield Finding(subject, healthy=True, words=look(settings))
         except PROBLEMS as error:
             yield Finding(subject, healthy=False, words=str(error))
+    yield _webhooks(settings)
 
 
 def _settings(settings: Settings) -> str:
@@ -138,6 +143,33 @@ def _crm(settings: Settings) -> str:
     with Pipeline(settings).crm() as crm:
         leads = crm.query("SELECT count(*) AS leads FROM crm.leads")["leads"].iloc[0]
     return f"{path} opens, {leads:,} leads"
+
+
+def _webhooks(settings: Settings) -> Finding:
+    """Who is told of leads; a portal that does not say so is no problem, because polls bring all.
+
+    Whatever is wrong with the portal as a whole, its own line says.
+    """
+    try:
+        with Pipeline(_impatient(settings)).portal() as portal:
+            listed = Subscriptions(portal).listed()
+    except PROBLEMS as error:
+        words = f"it is not known who is subscribed: {error}"
+        return Finding("webhooks", healthy=True, words=words, note=True)
+    events: dict[str, list[str]] = {}
+    for one in listed:
+        if one.lead_event is not None:
+            events.setdefault(shown(one.url), []).append(one.lead_event)
+    if not events:
+        words = "nobody is subscribed to leads: they come by polls only (pf-pipeline subscribe)"
+        return Finding("webhooks", healthy=True, words=words, note=True)
+    lacking = {url: [one for one in LEAD_EVENTS if one not in told] for url, told in events.items()}
+    words = "; ".join(
+        f"{url} is told of {', '.join(told)}"
+        + (f", but not of {', '.join(lacking[url])}" if lacking[url] else "")
+        for url, told in events.items()
+    )
+    return Finding("webhooks", healthy=True, words=words, note=any(lacking.values()))
 
 
 def _impatient(settings: Settings) -> Settings:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pf_pipeline.sandbox import SandboxOptions
+from pf_pipeline.commands.webhook_settings import webhook_secret
+from pf_pipeline.sandbox import SandboxOptions, is_callback
 from pf_pipeline.settings import Settings, SettingsError, load_settings
 
 SANDBOX_PORT = 8640
@@ -14,6 +15,25 @@ EMPTY = {"PF_CRM_URL": ""}
 UNHURRIED = 60_000
 """Requests a minute: nobody else waits for a sandbox on this machine."""
 REFERENCE = Path(__file__).parents[2] / "data" / "reference"
+
+
+def subscribed_from_the_beginning(url: str | None) -> str | None:
+    """The secret of a sandbox that posts to an address as soon as it runs; None does not sign.
+
+    It comes from the settings and not from an option: every user of a machine sees the arguments of
+    its processes.
+
+    Raises:
+        SettingsError: The address or the secret cannot be used.
+    """
+    if url is None:
+        return None
+    if not is_callback(url):
+        raise SettingsError(
+            "--webhook must be http:// and on this machine, such as "
+            "http://127.0.0.1:8650/webhooks/property-finder: a sandbox calls nobody else."
+        )
+    return webhook_secret(load_settings())
 
 
 def sandbox_environment(base_url: str, options: SandboxOptions) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from pf_pipeline.orchestration.pipeline import DayAccount
+from pf_pipeline.orchestration.accounts import DayAccount
 
 RULES = {
     "listing_reference": "by\nlisting",

@@ -1,6 +1,10 @@
-"""``pf-pipeline ui``: the Dagster UI and daemon, with a sandbox portal behind them."""
+"""``pf-pipeline ui``: the Dagster UI and daemon, with a sandbox portal behind them.
+
+The sandbox's leads come in by webhook while the UI is open: the receiver runs as well.
+"""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,9 +18,12 @@ from types import FrameType
 import requests
 from rich.console import Console
 
+from pf_pipeline.commands.reference_data import bring_reference_data
 from pf_pipeline.commands.sandbox_settings import sandbox_environment, sandbox_settings
+from pf_pipeline.commands.webhook_settings import LONGEST_SECRET
 from pf_pipeline.orchestration.instance import PROJECT, prepare_instance
 from pf_pipeline.orchestration.origin import check_origin
+from pf_pipeline.receiver import WEBHOOK_PATH
 from pf_pipeline.sandbox import SandboxOptions
 from pf_pipeline.settings import load_settings
 
@@ -24,13 +31,16 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.25
+LIVE_LEADS_A_MINUTE = 6
 
 
 class UiError(Exception):
     """The UI could not be started, or ended by itself; the message says why."""
 
 
-def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) -> None:
+def run_ui(
+    console: Console, *, host: str, port: int, sandbox_port: int | None, webhook_port: int
+) -> None:
     """Serve the UI until interrupted.
 
     Args:
@@ -38,12 +48,14 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
         host: Where the UI listens.
         port: Where the UI listens.
         sandbox_port: Where the sandbox listens; without one the settings' portal is used.
+        webhook_port: Where the receiver listens, to which the sandbox posts its new leads. The
+            real portal's deliveries are for ``pf-pipeline webhook``, which outlives a UI.
 
     Raises:
         UiError: A port is taken, or one of the processes ended.
         SettingsError: The settings are wrong.
     """
-    for wanted in filter(None, (port, sandbox_port)):
+    for wanted in (port, *(() if sandbox_port is None else (sandbox_port, webhook_port))):
         _require_free(host, wanted)
     environment = dict(os.environ)
     if sandbox_port is None:
@@ -51,12 +63,15 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
     else:
         base_url, options = f"http://127.0.0.1:{sandbox_port}", SandboxOptions()
         environment |= sandbox_environment(base_url, options)
+        environment["PF_WEBHOOK_SECRET"] = secrets.token_hex(LONGEST_SECRET // 2)
         settings = sandbox_settings(base_url, options)
     check_origin(settings)
+    if sandbox_port is not None:
+        bring_reference_data(settings)  # the first deliveries come before anybody runs anything
     # Not in DAGSTER_HOME: Dagster deletes a folder "logs" there.
     logs = settings.data_dir / "logs"
     environment |= {"DAGSTER_HOME": str(prepare_instance(settings.data_dir))}
-    commands = _commands(host, port, sandbox_port)
+    commands = _commands(host, port, sandbox_port, webhook_port)
     address = f"http://{host}:{port}"
     with _stopping_on_signals(), _processes(commands, environment, logs) as started:
         try:
@@ -73,7 +88,7 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
                     style="red",
                     soft_wrap=True,
                 )
-            _welcome(console, address, sandbox_port)
+            _welcome(console, address, sandbox_port, webhook_port)
             while True:
                 _require_running(started, logs)
                 time.sleep(POLL_SECONDS)
@@ -82,14 +97,20 @@ def run_ui(console: Console, *, host: str, port: int, sandbox_port: int | None) 
                 console.print("Stopping ...")
 
 
-def _welcome(console: Console, address: str, sandbox_port: int | None) -> None:
+def _welcome(console: Console, address: str, sandbox_port: int | None, webhook_port: int) -> None:
     console.print(f"[bold]The Dagster UI is at {address}[/] (Ctrl-C stops it).")
     if sandbox_port is not None:
         console.print(f"The sandbox portal http://127.0.0.1:{sandbox_port} is behind it.")
+        console.print(
+            f"Its new leads, {LIVE_LEADS_A_MINUTE} a minute, arrive by webhook at "
+            f"http://127.0.0.1:{webhook_port}: see the events of the asset crm_leads."
+        )
     console.print("To load leads: Jobs > leads_job > Materialize all, and choose days.")
 
 
-def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[str]]:
+def _commands(
+    host: str, port: int, sandbox_port: int | None, webhook_port: int
+) -> dict[str, list[str]]:
     here = Path(sys.executable).parent
     workspace = ["-w", str(PROJECT / "workspace.yaml")]
     commands = {
@@ -100,8 +121,13 @@ def _commands(host: str, port: int, sandbox_port: int | None) -> dict[str, list[
     }  # fmt: skip
     if sandbox_port is None:
         return commands
-    sandbox = [sys.executable, "-m", "pf_pipeline.cli", "sandbox", "--port", str(sandbox_port)]
-    return {"sandbox": sandbox, **commands}
+    pf_pipeline = [sys.executable, "-m", "pf_pipeline.cli"]
+    receiver = [*pf_pipeline, "webhook", "--host", "127.0.0.1", "--port", str(webhook_port)]
+    sandbox = [
+        *pf_pipeline, "sandbox", "--port", str(sandbox_port), "--live", str(LIVE_LEADS_A_MINUTE),
+        "--webhook", f"http://127.0.0.1:{webhook_port}{WEBHOOK_PATH}",
+    ]  # fmt: skip
+    return {"receiver": receiver, "sandbox": sandbox, **commands}
 
 
 LOADED = """{

@@ -36,9 +36,11 @@ PROBE = " ".join(
 
 SESSION = """
 SET TimeZone = 'UTC';
+-- In a process without a script of its own DuckDB would think that a person is looking on.
+SET enable_progress_bar = false;
+-- Up to so many leads are looked up by the indexes, and not by reading whole tables.
 SET dynamic_or_filter_threshold = 2000;
 """
-"""Up to so many leads are looked up by the indexes, and not by reading whole tables."""
 
 LOCK_MESSAGES = ("Could not set lock", "used by another process")
 """How DuckDB says that another program has the file open, on POSIX systems and on Windows."""

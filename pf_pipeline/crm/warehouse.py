@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import duckdb
 import pandas as pd
@@ -16,7 +16,7 @@ import pyarrow as pa
 from pf_pipeline.crm.connection import open_database
 from pf_pipeline.crm.loading import load_leads, load_recordings, run, settled_table
 from pf_pipeline.crm.lookups import lookups, reference_data
-from pf_pipeline.crm.statements import deliveries, rejects, retries
+from pf_pipeline.crm.statements import arrivals, deliveries, rejects, retries
 from pf_pipeline.leads.assignment import ReferenceData
 from pf_pipeline.leads.frames import frame_of, table_of
 from pf_pipeline.leads.references import normalise_references
@@ -65,9 +65,12 @@ class Warehouse:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
+    def query(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> pd.DataFrame:
         """Run a SELECT."""
-        return frame_of(self._connection.sql(sql, params=list(parameters)).to_arrow_table())
+        values = parameters if isinstance(parameters, Mapping) else list(parameters)
+        return frame_of(self._connection.sql(sql, params=values).to_arrow_table())
 
     def properties(self) -> pd.DataFrame:
         """The listings, with ``reference_key``, the form that the assignment compares."""
@@ -213,6 +216,18 @@ class Warehouse:
             """,
             [since],
         )
+
+    def arrivals(self, days: Sequence[date]) -> pd.DataFrame:
+        """By which way the leads of some days came, and when.
+
+        Args:
+            days: The UTC days on which the leads were created.
+
+        Returns:
+            ``day``, ``lead_id``, ``created_at``, and when a poll (``polled_at``) and a webhook
+            delivery (``delivered_at``) brought the lead first; missing where none did.
+        """
+        return self.query(arrivals.ARRIVALS, {"days": list(days)})
 
     def standing_by_day(self, lead_ids: pd.DataFrame) -> pd.DataFrame:
         """How the leads of some days stand.

@@ -5,7 +5,9 @@
 --                      SELECT agent_id FROM properties WHERE internal_ref = '...'
 --   portal_agent       the CRM agent to whom the portal's agent of the lead is mapped: by user id
 --                      (guide) or public profile id (atlas), else by the email of the portal's user
---   portal_listing     the CRM agent to whom the portal's own owner of the reference is mapped
+--   portal_listing     the CRM agent to whom the portal's own owner of the reference is mapped; what
+--                      is published under a reference decides, drafts and what is archived only
+--                      where nothing is
 --   unassigned         none of them; the reason says why each rule did not fire
 --
 -- Inactive agents receive nothing. An owner whom the agents table does not know is taken at the

@@ -20,6 +20,9 @@ from pf_pipeline.leads.schema import EARLIEST
 LEAD_EVENTS = ("lead.created", "lead.updated", "lead.assigned")
 """The events of leads (contract, webhooks). Project leads never fire the first."""
 
+LONGEST_EVENT_ID = 200
+"""Longer than any id that names an event; beyond it, only the body's digest is used."""
+
 MOST_NESTING = 8
 """Lists and ``data`` around a lead are opened so deep, which is more than anybody sends."""
 
@@ -143,4 +146,5 @@ def _is_event(item: object) -> bool:
 
 
 def _event_id(body: object) -> str | None:
-    return as_text(body.get("id")) if isinstance(body, dict) and _is_event(body) else None
+    event_id = as_text(body.get("id")) if isinstance(body, dict) and _is_event(body) else None
+    return event_id if event_id is None or len(event_id) <= LONGEST_EVENT_ID else None

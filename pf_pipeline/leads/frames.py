@@ -41,7 +41,9 @@ def select(sql: str, **relations: pd.DataFrame) -> pd.DataFrame:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """An empty database in memory; opening one takes longer than most queries."""
-    return duckdb.connect(config=FEW_THREADS)
+    database = duckdb.connect(config=FEW_THREADS)
+    database.execute("SET enable_progress_bar = false")  # nobody looks on
+    return database
 
 
 def _pandas_type(type_: pa.DataType) -> object:

@@ -61,9 +61,14 @@ def as_text(value: object) -> str | None:
 
 
 def storable_json(value: object) -> str:
-    """JSON with sorted keys, its texts clean: every database takes it."""
+    """Compact JSON with sorted keys, its texts clean: every database takes it.
+
+    Compact as DuckDB writes JSON too, so that what the merge law puts together reads the same.
+    """
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        text = json.dumps(
+            value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":")
+        )
     except (ValueError, RecursionError):
         return _write(value, sorted, clean_text)
     return _write(value, sorted, clean_text) if r"\u0000" in text else clean_text(text)

@@ -96,7 +96,7 @@ extra_fields AS (
 extras AS (
     SELECT
         lead_id,
-        '{' || string_agg(to_json(key) || ': ' || value, ', ' ORDER BY key) || '}' AS extra
+        '{' || string_agg(to_json(key) || ':' || value, ',' ORDER BY key) || '}' AS extra
     FROM extra_fields
     GROUP BY lead_id
 ),

@@ -71,6 +71,13 @@ class Observed:
     observations: pd.DataFrame
     rejected: pd.DataFrame
 
+    def with_others(self, others: "Observed") -> "Observed":
+        """These and what came another way, in one."""
+        return Observed(
+            pd.concat([self.observations, others.observations], ignore_index=True),
+            pd.concat([self.rejected, others.rejected], ignore_index=True),
+        )
+
     @property
     def leads(self) -> int:
         """Distinct valid leads."""

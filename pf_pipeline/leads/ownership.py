@@ -97,7 +97,12 @@ FROM (
         {reference},
         any_value(portal_profile_id) AS profile_id,
         count(DISTINCT portal_profile_id) AS owners
-    FROM portal_listings
+    FROM (
+        SELECT *, coalesce(lower(state) IN ('live', 'published'), FALSE) AS published
+        FROM portal_listings
+        -- What is published decides; drafts and what is archived only where nothing is.
+        QUALIFY published = bool_or(published) OVER (PARTITION BY {reference})
+    )
     GROUP BY {reference}
 ) AS listed
 LEFT JOIN portal_agents AS owner

@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from pf_pipeline.orchestration.accounts import DayAccount
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline.orchestration.failures import sentence_of, was_interrupted
 from pf_pipeline.orchestration.instance import open_instance
 from pf_pipeline.orchestration.jobs import leads_job
 from pf_pipeline.orchestration.partitions import range_tags
-from pf_pipeline.orchestration.pipeline import DayAccount, Pipeline
+from pf_pipeline.orchestration.pipeline import Pipeline
 
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

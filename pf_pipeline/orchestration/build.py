@@ -17,12 +17,15 @@ from pf_pipeline.orchestration.lead_assets import (
     call_recordings,
     crm_leads,
     raw_leads,
+    raw_webhook_events,
     validated_leads,
 )
 from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline.orchestration.portal_assets import portal_listings, portal_users
 from pf_pipeline.orchestration.reference_assets import agents, properties
+from pf_pipeline.orchestration.report_assets import lead_report
 from pf_pipeline.orchestration.sensors import failed_run_sensor
+from pf_pipeline.orchestration.unloaded_days_sensor import unloaded_days_sensor
 from pf_pipeline.settings import load_settings
 
 
@@ -42,6 +45,7 @@ def build_definitions(resource_overrides: Mapping[str, object] | None = None) ->
     return dg.Definitions(
         assets=[
             raw_leads,
+            raw_webhook_events,
             validated_leads,
             properties,
             agents,
@@ -50,11 +54,12 @@ def build_definitions(resource_overrides: Mapping[str, object] | None = None) ->
             assigned_leads,
             crm_leads,
             call_recordings,
+            lead_report,
         ],
         asset_checks=ALL_CHECKS,
         jobs=[leads_job, housekeeping_job],
         schedules=[poll_schedule, recordings_schedule, nightly_schedule, housekeeping_schedule],
-        sensors=[failed_run_sensor],
+        sensors=[failed_run_sensor, unloaded_days_sensor],
         resources={"pipeline": pipeline_from_settings, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -14,6 +14,7 @@ from pandera.errors import SchemaErrors
 
 from pf_pipeline.archive.windows import Window, window_of_day
 from pf_pipeline.leads.schema import COLUMNS, Observation
+from pf_pipeline.orchestration.arrivals import in_minutes
 from pf_pipeline.orchestration.failures import failing_clearly
 from pf_pipeline.orchestration.lead_assets import (
     assigned_leads,
@@ -23,10 +24,13 @@ from pf_pipeline.orchestration.lead_assets import (
 )
 from pf_pipeline.orchestration.metadata import markdown_table
 from pf_pipeline.orchestration.partitions import days_of, days_of_run, span
-from pf_pipeline.orchestration.pipeline import Pipeline
+from pf_pipeline.orchestration.pipeline import LEAD_ID, Pipeline
 
 FEW_REJECTS = 10
 """So many rejects a day are tolerated whatever their share: a small day is no broken one."""
+
+MOST_NAMED = 5
+"""Leads that a warning names."""
 
 Problems = Callable[[Pipeline, list[date]], dict[date, str]]
 """Looks at days; gives what is wrong with those that fail."""
@@ -151,9 +155,12 @@ def _reject_problem(pipeline: Pipeline, day: date) -> str | None:
 
 
 def _unique_problem(pipeline: Pipeline, day: date) -> str | None:
-    lead_ids = pipeline.archive.assigned.read(day, ["lead_id"])["lead_id"]
-    validated = pipeline.archive.observations.read(day, ["lead_id"])["lead_id"].nunique()
-    if lead_ids.is_unique and len(lead_ids) == validated:
+    assigned = pipeline.archive.assigned.read_with_sources(day, LEAD_ID)
+    observed = pipeline.archive.observations.read_with_sources(day, LEAD_ID)
+    lead_ids, validated = assigned.frame["lead_id"], observed.frame["lead_id"].nunique()
+    # Where another run has validated the day since, its own check compares the numbers.
+    is_comparable = assigned.sources == observed.sources
+    if lead_ids.is_unique and (len(lead_ids) == validated or not is_comparable):
         return None
     return f"{len(lead_ids)} rows for {validated} leads"
 
@@ -171,6 +178,17 @@ def _account_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
         f"{account.duplicate} + rejected {account.rejected}"
         for account in pipeline.account(days)
         if not account.agrees
+    }
+
+
+def _arrival_problems(pipeline: Pipeline, days: list[date]) -> dict[date, str]:
+    return {
+        arrivals.day: f"{len(arrivals.poll_only)} of {arrivals.leads} leads came by polls alone, "
+        f"{in_minutes(arrivals.median_delay)} after their creation in the middle and "
+        f"{in_minutes(arrivals.longest_delay)} at worst, the first of them "
+        f"{', '.join(arrivals.poll_only['lead_id'].head(MOST_NAMED))}"
+        for arrivals in pipeline.arrivals(days).values()
+        if not arrivals.poll_only.empty
     }
 
 
@@ -215,5 +233,14 @@ ALL_CHECKS = [
         "received = loaded + duplicate + rejected, each counted where it stands: in the archive, "
         "the CRM, the staged files and the CRM's rejects.",
         _account_problems,
+    ),
+    _check_each_day(
+        "arrived_by_webhook",
+        crm_leads,
+        "Where the webhook is in use, it brought every lead. Those that came by polls alone are "
+        "not lost, but late: was the receiver down, or is a subscription missing?",
+        _arrival_problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        blocking=False,
     ),
 ]

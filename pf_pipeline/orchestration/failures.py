@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from pf_pipeline.archive.inbox import InboxError
 from pf_pipeline.crm import CrmAddressError, CrmError, ReferenceDataError
 from pf_pipeline.portal import PermanentPortalError, PortalError
 from pf_pipeline.settings import SettingsError
@@ -26,7 +27,7 @@ def failing_clearly() -> Iterator[None]:
         yield
     except (SettingsError, ReferenceDataError, PermanentPortalError, CrmAddressError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    except (PortalError, CrmError) as error:
+    except (PortalError, CrmError, InboxError) as error:
         raise dg.RetryRequested(RETRIES, SECONDS_BETWEEN) from error
     except (FileNotFoundError, ValueError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from pf_pipeline.orchestration.failures import failing_clearly
+from pf_pipeline.orchestration.forgetting import forget_run
 from pf_pipeline.orchestration.jobs import POLL
 from pf_pipeline.orchestration.pipeline import Pipeline
 
@@ -57,9 +58,19 @@ def forget_old_polls(
     """Remove what nobody looks at: 288 polls a day would fill the disk."""
     forgotten = 0
     for run_id in old_polls(context.instance, pipeline.now()):
-        context.instance.delete_run(run_id)
+        forget_run(context.instance, run_id)
         forgotten += 1
     return dg.Output(None, metadata={"polls_forgotten": forgotten})
+
+
+@dg.op(
+    description="Removes deliveries from the receiver's inbox that the archive has had for long."
+)
+def forget_old_deliveries(pipeline: dg.ResourceParam[Pipeline]) -> dg.Output[None]:
+    """Keep the inbox small, and its personal data in one place."""
+    with failing_clearly():
+        forgotten = pipeline.forget_deliveries()
+    return dg.Output(None, metadata={"deliveries_forgotten": forgotten})
 
 
 @dg.job(
@@ -70,6 +81,7 @@ def housekeeping_job() -> None:
     """Keep archive and history small."""
     pack_archive()
     forget_old_polls()
+    forget_old_deliveries()
 
 
 @dg.schedule(

@@ -1,10 +1,12 @@
 """What is run together, and when."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import dagster as dg
 
+from pf_pipeline.crm import CrmError
 from pf_pipeline.orchestration.partitions import DAYS_PER_RUN, LEAD_DAYS, range_tags
 from pf_pipeline.orchestration.pipeline import Pipeline
 
@@ -15,6 +17,11 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
 ]
 POLL = {"pf/trigger": "poll"}
+POLL_SECONDS = 900
+"""A poll that takes longer, or that a power cut left behind, is ended: other runs have an hour, and
+no poll would begin until then."""
+TICK_LOCK_SECONDS = 15.0
+"""How long a tick waits for the CRM: Dagster gives up a tick after a minute, with other words."""
 AWAITED = {"pf/trigger": "awaited recordings"}
 NIGHTLY = {"pf/trigger": "nightly"}
 SCHEDULED = {"pf/trigger": [trigger["pf/trigger"] for trigger in (POLL, AWAITED, NIGHTLY)]}
@@ -25,13 +32,15 @@ POLLED_ASSETS = [
         "properties",
         "agents",
         "raw_leads",
+        "raw_webhook_events",
         "validated_leads",
         "assigned_leads",
         "crm_leads",
         "call_recordings",
     )
 ]
-"""All but the portal's users and listings, which change seldom and take many requests."""
+"""All but the portal's users and listings, which change seldom and take many requests, and the
+report, which is made once a day."""
 
 leads_job = dg.define_asset_job(
     "leads_job",
@@ -50,7 +59,7 @@ def poll_requests(now: datetime, overlap: timedelta) -> list[dg.RunRequest]:
         dg.RunRequest(
             partition_key=day.isoformat(),
             asset_selection=POLLED_ASSETS,
-            tags=POLL,
+            tags=POLL | {"dagster/max_runtime": str(POLL_SECONDS)},
             run_config=_reading(overlap_only=True),
         )
         for day in days
@@ -126,7 +135,12 @@ def recordings_schedule(
     """Ask for recordings, if there are any to wait for."""
     if pipeline.settings.api_dialect == "guide":
         return dg.SkipReason("The guide dialect cannot be asked for single leads.")
-    days = set(pipeline.awaited_recordings()["day"])
+    patience = min(TICK_LOCK_SECONDS, pipeline.settings.lock_timeout_seconds)
+    settings = pipeline.settings.model_copy(update={"lock_timeout_seconds": patience})
+    try:
+        days = set(replace(pipeline, settings=settings).awaited_recordings()["day"])
+    except CrmError as error:
+        return dg.SkipReason(str(error))
     if not days:
         return dg.SkipReason("No call of the last days lacks a recording.")
     return awaited_request(days)

@@ -70,8 +70,33 @@ def raw_leads(
     return dg.MaterializeResult()
 
 
+@_by_day(group_name="portal", kinds={"python", "json"})
+def raw_webhook_events(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[Any]:
+    """Webhook deliveries exactly as the portal posted them, by the day of their arrival.
+
+    Brings what the receiver's inbox holds into the raw archive. Each materialization adds a
+    *batch* to a day, if anything came, and never touches an earlier one. The receiver has loaded
+    these leads seconds after they came; here they become part of the archive that outlives it.
+    """
+    days = days_of(context.partition_keys)
+    with failing_clearly():
+        archived = pipeline.archive_deliveries(days)
+        stored = {day: len(pipeline.archive.webhook_events.deliveries(day)) for day in days}
+    for day in days:
+        context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": stored[day],
+                "newly_archived": archived.get(day, 0),
+            },
+            partition_key=day.isoformat(),
+        )
+    return dg.MaterializeResult()
+
+
 @_by_day(
-    deps=[raw_leads],
+    deps=[raw_leads, raw_webhook_events],
     group_name="leads",
     kinds={"pandas", "parquet"},
     metadata={"dagster/column_schema": metadata.observation_schema()},

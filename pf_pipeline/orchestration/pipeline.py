@@ -20,7 +20,11 @@ from pf_pipeline.archive import Archive, Manifest, Packed
 from pf_pipeline.crm import Loaded, Warehouse, open_crm
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES, read_agents, read_properties
 from pf_pipeline.leads.assignment import merge_and_assign
-from pf_pipeline.leads.observing import Observed, duplicates, observe
+from pf_pipeline.leads.deliveries import sightings_of
+from pf_pipeline.leads.observing import Observed, observe
+from pf_pipeline.orchestration import archiving
+from pf_pipeline.orchestration.accounts import DayAccount, account, deliveries_until
+from pf_pipeline.orchestration.arrivals import Arrivals, compare
 from pf_pipeline.orchestration.origin import check_origin, check_own_people
 from pf_pipeline.orchestration.portal_directory import Directory, Refreshed, refresh
 from pf_pipeline.orchestration.sweeping import Sweeper
@@ -28,6 +32,7 @@ from pf_pipeline.orchestration.watching import Watcher
 from pf_pipeline.portal import PortalClient, connect, private_folder
 from pf_pipeline.settings import Settings
 
+LEAD_ID = ["lead_id"]
 LEADS_AT_ONCE = 30_000
 """Days are worked on together up to about so many leads.
 
@@ -39,34 +44,6 @@ a second.
 def utc_now() -> datetime:
     """The current instant."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class DayAccount:
-    """What became of everything that was received for a day.
-
-    Attributes:
-        day: The UTC day.
-        received: Records in the raw archive, each as often as it was received.
-        loaded: Leads of the day that stand in the CRM.
-        duplicate: Records that brought a lead, or a reject, once more.
-        rejected: Distinct records that are no usable lead, standing in ``crm.rejected_leads``.
-        by_rule: How many of the loaded leads each assignment rule decided.
-        recordings: How many of the loaded leads have a call recording.
-    """
-
-    day: date
-    received: int
-    loaded: int
-    duplicate: int
-    rejected: int
-    by_rule: dict[str, int]
-    recordings: int
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every record is accounted for (law 3 of the design)."""
-        return self.received == self.loaded + self.duplicate + self.rejected
 
 
 @dataclass(frozen=True)
@@ -91,6 +68,12 @@ class Pipeline:
     def crm(self) -> AbstractContextManager[Warehouse]:
         """Open the CRM; close it soon."""
         return open_crm(self.settings.crm_location, lock_timeout=self.settings.lock_timeout_seconds)
+
+    @property
+    def crm_name(self) -> str:
+        """The CRM's address without user and password, to tell one CRM from another."""
+        address = urlsplit(self.settings.crm_location)
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
     def portal(self) -> PortalClient:
         """A client of the portal; close it."""
@@ -135,41 +118,66 @@ class Pipeline:
         return Sweeper(self.settings, self.archive, self.portal, self.now, self.watcher)
 
     def pack_archive(self) -> dict[date, Packed]:
-        """Pack the days that no sweep touches any more.
+        """Pack the days of which nothing more is expected; see :func:`archiving.pack`."""
+        return archiving.pack(self.archive, self.now(), self.settings.trailing_days)
 
-        Returns:
-            What it saved, by day.
+    def archive_deliveries(self, days: Sequence[date] | None = None) -> dict[date, int]:
+        """Bring what the inbox holds into the archive; see :func:`archiving.archive_deliveries`."""
+        return archiving.archive_deliveries(self.archive, self.settings.data_dir, days)
 
-        Raises:
-            ValueError: Days are damaged and stay as they are; names the files.
-        """
-        archive = self.archive.raw_leads
-        archive.close_abandoned(self.now())
-        settled = self.now().date() - timedelta(days=self.settings.trailing_days)
-        packed: dict[date, Packed] = {}
-        damaged: list[str] = []
-        for day in archive.packable_days(before=settled):
-            try:
-                saved = archive.pack(day)
-            except ValueError as error:
-                damaged.append(str(error))
-            else:
-                packed |= {} if saved is None else {day: saved}
-        if damaged:  # after all others were packed
-            raise ValueError(" ".join(damaged))
-        return packed
+    def overdue_deliveries(self) -> list[date]:
+        """The days with deliveries that no run has archived for longer than polls take."""
+        return archiving.overdue_deliveries(self.settings.data_dir, self.now())
+
+    def forget_deliveries(self) -> int:
+        """Empty the inbox of what the archive has had for long; returns how many went."""
+        return archiving.forget_deliveries(self.settings.data_dir, self.now())
+
+    def arrivals(self, days: Sequence[date]) -> dict[date, Arrivals]:
+        """Compare the two ways in which leads come, for days on which the webhook was in use."""
+        events = self.archive.webhook_events
+        delivery_days = events.days()
+        if not delivery_days:
+            return {}
+        with self.crm() as crm:
+            arrived = crm.arrivals(days)
+        return compare(
+            arrived,
+            days,
+            delivery_days=delivery_days,
+            first_delivery=events.deliveries(delivery_days[0])[0].received_at,
+            now=self.now(),
+        )
 
     def validate(self, day: date) -> Observed:
-        """Parse and validate all that the archive has of a day, and stage both outcomes."""
-        observed = observe(
-            self.archive.raw_leads.sightings(day),
+        """Parse and validate all that the archive has of a day, and stage both outcomes.
+
+        The staged files name what they were made of: what comes in meanwhile is for the next time.
+        """
+        sources = self.archive.sources(day)
+        observed = self._observe(day, sources)
+        self.archive.observations.write(day, observed.observations, sources)
+        self.archive.rejected.write(day, observed.rejected, sources)
+        self.watcher.day_finished("validated", day)
+        return observed
+
+    def _observe(self, day: date, sources: frozenset[str]) -> Observed:
+        """What was polled and what was delivered, by the same functions."""
+        polled = observe(
+            self.archive.raw_leads.sightings(day, sources),
             partition_key=day.isoformat(),
             country=self.settings.default_country,
         )
-        self.archive.observations.write(day, observed.observations)
-        self.archive.rejected.write(day, observed.rejected)
-        self.watcher.day_finished("validated", day)
-        return observed
+        deliveries = self.archive.webhook_events.deliveries(day, sources)
+        if not deliveries:
+            return polled
+        delivered = observe(
+            sightings_of(deliveries),
+            partition_key=day.isoformat(),
+            country=self.settings.default_country,
+            by="webhook",
+        )
+        return polled.with_others(delivered)
 
     def assign(self, days: Sequence[date]) -> dict[date, pd.DataFrame]:
         """Merge each day's observations, give every lead its agent, and stage the result."""
@@ -177,38 +185,56 @@ class Pipeline:
             reference = crm.reference_data()
         assigned = {}
         for batch in self.batches(days):
-            observations = {day: self.archive.observations.read(day) for day in batch}
+            staged = {day: self.archive.observations.read_with_sources(day) for day in batch}
+            observations = {day: of_day.frame for day, of_day in staged.items()}
             for day, leads in merge_and_assign(observations, reference).items():
-                self.archive.assigned.write(day, leads)
+                self.archive.assigned.write(day, leads, staged[day].sources)
                 self.watcher.day_finished("assigned", day)
                 assigned[day] = leads
         return assigned
 
     def load(self, days: Sequence[date]) -> Loaded:
-        """Merge the days' observations into the CRM, whatever else it knows of their leads."""
+        """Merge the days' observations into the CRM, whatever else it knows of their leads.
+
+        What was loaded is noted once it is in the CRM.
+        """
         loaded = Loaded(0, 0, 0)
         for batch in self.batches(days):
-            observations = pd.concat([self.archive.observations.read(day) for day in batch])
-            rejected = pd.concat([self.archive.rejected.read(day) for day in batch])
+            observed = [self.archive.observations.read_with_sources(day) for day in batch]
+            rejected = [self.archive.rejected.read_with_sources(day) for day in batch]
             with self.crm() as crm:
                 loaded += crm.load_leads(
-                    observations, rejected, days=[day.isoformat() for day in batch]
+                    pd.concat([of_day.frame for of_day in observed]),
+                    pd.concat([of_day.frame for of_day in rejected]),
+                    days=[day.isoformat() for day in batch],
+                    deliveries_until=deliveries_until(self.archive, batch),
                 )
+                # While the CRM is held, so that notes follow each other as loads do.
+                for day, good, bad in zip(batch, observed, rejected, strict=True):
+                    # They differ where another run is just replacing both.
+                    self.archive.loaded_leads.note(day, good.sources & bad.sources, self.crm_name)
             for day in batch:
                 self.watcher.day_finished("loaded", day)
         return loaded
 
     def load_recordings(self, days: Sequence[date]) -> Loaded:
-        """Bring the call recordings of the days' leads into the CRM."""
+        """Bring the call recordings of the days' leads into the CRM, and note for which."""
         loaded = Loaded(0, 0, 0)
         for batch in self.batches(days):
-            lead_ids = pd.concat([self._lead_ids(day) for day in batch])
+            leads = {day: self._loaded_sources(day) for day in batch}
+            staged = [self.archive.observations.read_with_sources(day, LEAD_ID) for day in batch]
             with self.crm() as crm:
-                loaded += crm.load_call_recordings(lead_ids)
+                loaded += crm.load_call_recordings(
+                    pd.concat([of_day.frame["lead_id"] for of_day in staged])
+                )
+                for day, of_day in zip(batch, staged, strict=True):
+                    # Of what is staged but not loaded the CRM does not know the recordings.
+                    both = leads[day] & of_day.sources
+                    self.archive.loaded_recordings.note(day, both, self.crm_name)
         return loaded
 
-    def _lead_ids(self, day: date) -> pd.Series:
-        return self.archive.observations.read(day, ["lead_id"])["lead_id"]
+    def _loaded_sources(self, day: date) -> frozenset[str]:
+        return self.archive.loaded_leads.read(day, self.crm_name) or frozenset()
 
     def batches(self, days: Sequence[date]) -> Iterator[list[date]]:
         """Split staged days into those that are worked on together, in order."""
@@ -257,46 +283,8 @@ class Pipeline:
         )
 
     def account(self, days: Sequence[date]) -> list[DayAccount]:
-        """Count, from three independent places, what became of the days' records.
-
-        Received is counted from the archive's manifests, duplicates from the staged files, loaded
-        and rejected from the CRM.
-        """
-        staged = {
-            day: self.archive.observations.read(day, ["lead_id", "times_observed"]) for day in days
-        }
-        lead_ids = [
-            observations[["lead_id"]].drop_duplicates().assign(day=day.isoformat())
-            for day, observations in staged.items()
-        ]
-        with self.crm() as crm:
-            standing = crm.standing_by_day(pd.concat(lead_ids)) if lead_ids else pd.DataFrame()
-            rejected = crm.rejected_by_day()
-        return [
-            self._account_of(
-                day,
-                observations,
-                standing[standing["day"] == day.isoformat()],
-                rejected.get(day.isoformat(), 0),
-            )
-            for day, observations in staged.items()
-        ]
-
-    def _account_of(
-        self, day: date, observations: pd.DataFrame, standing: pd.DataFrame, rejected: int
-    ) -> DayAccount:
-        manifests = self.archive.raw_leads.manifests(day)
-        rejects = self.archive.rejected.read(day, ["times_received"])
-        by_rule = zip(standing["assignment_rule"], standing["leads"].astype("int64"), strict=True)
-        return DayAccount(
-            day=day,
-            received=sum(manifest.records_of_day for manifest in manifests),
-            loaded=int(standing["leads"].sum()),
-            duplicate=duplicates(observations, rejects),
-            rejected=rejected,
-            by_rule={str(rule): int(leads) for rule, leads in by_rule},
-            recordings=int(standing["recordings"].sum()),
-        )
+        """Count what became of the days' records; see :func:`~.accounts.account`."""
+        return account(self.archive, self.crm, self.crm_name, days)
 
 
 def _machine_state(base_url: str) -> Path:

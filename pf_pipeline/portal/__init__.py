@@ -22,10 +22,12 @@ from pf_pipeline.portal.state import private_folder
 from pf_pipeline.portal.token_cache import TokenCache
 from pf_pipeline.portal.tokens import MintedToken, StaticToken, TokenSource
 from pf_pipeline.portal.walk import KnownPage, LeadsWalk, WalkOutcome
+from pf_pipeline.portal.webhooks import LEAD_EVENTS, Subscription, Subscriptions, same_address
 
 __all__ = [
     "HORIZON",
     "LEADS_PATH",
+    "LEAD_EVENTS",
     "PER_PAGE",
     "REQUESTS_PER_MINUTE",
     "TOKENS_PER_MINUTE",
@@ -44,6 +46,8 @@ __all__ = [
     "RequestBudget",
     "StaticToken",
     "StoppedError",
+    "Subscription",
+    "Subscriptions",
     "TokenCache",
     "TokenSource",
     "TransientPortalError",
@@ -51,4 +55,5 @@ __all__ = [
     "clamped_start",
     "connect",
     "private_folder",
+    "same_address",
 ]

@@ -58,11 +58,13 @@ def _failure(answer: Answer, quote: str) -> PortalError:
         )
     if answer.status == HTTPStatus.FORBIDDEN:
         return PermanentPortalError(
-            f"{said}: the API key lacks a scope (leads need leads:read), so add it at the portal."
+            f"{said}: the API key lacks a scope (leads need leads:read), so add it at the portal.",
+            status=answer.status,
         )
     if answer.status in _REFUSALS and answer.status not in _PASSING:
         return PermanentPortalError(
-            f"{said}: asking again will not help, so check PF_API_BASE_URL and PF_API_DIALECT."
+            f"{said}: asking again will not help, so check PF_API_BASE_URL and PF_API_DIALECT.",
+            status=answer.status,
         )
     return TransientPortalError(f"{said}: try again later.", retry_after=_retry_after(answer))
 

@@ -1,10 +1,10 @@
-"""The client of the leads API: leads, users and listings, page by page.
+"""The client of the leads API: leads, users and listings, page by page, and single requests.
 
 It decides what a refused token means, and what a page that lacks records means. What the records
 hold is not looked at here: they are handed on as they came.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -191,6 +191,35 @@ class PortalClient:
         """
         return self._leads(number, start, end, channel, self._stop)
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, str] | None = None,
+        *,
+        secrets: Collection[str] = (),
+    ) -> Answer:
+        """One request to an endpoint that has no pages; repeated while its failures may pass.
+
+        Args:
+            method: Such as ``GET`` or ``DELETE``.
+            path: The path on the portal, from its first slash.
+            payload: Sent as JSON.
+            secrets: What of it must not be quoted, should the portal repeat it.
+
+        Returns:
+            An answer that is a success (2xx).
+
+        Raises:
+            PortalError: There was none; which class says what to do next.
+            ValueError: The path is an address: those inside leads must never be asked for.
+        """
+
+        def send(token: str) -> Answer:
+            return self._transport.call(method, path, payload, token=token, stop=self._stop)
+
+        return self._retries(lambda: self._authorized(send, secrets), self._stop)
+
     def sign_in(self) -> None:
         """Have a token ready, as any request would; says early whether key and secret work.
 
@@ -242,6 +271,11 @@ class PortalClient:
         return self._retries(read, stop)
 
     def _get(self, path: str, query: Query, stop: Stop) -> Answer:
+        return self._authorized(
+            lambda token: self._transport.get(path, query, token=token, stop=stop)
+        )
+
+    def _authorized(self, send: Callable[[str], Answer], secrets: Collection[str] = ()) -> Answer:
         """One attempt; a refused token is replaced, because fresh ones are refused at times.
 
         See the contract, authentication: a fresh token may be refused once; the second fresh one
@@ -250,7 +284,7 @@ class PortalClient:
         """
         token = self._tokens.bearer()
         others = 1 if self._tokens.is_fresh(token) else 2
-        answer = self._transport.get(path, query, token=token, stop=stop)
+        answer = send(token)
         while answer.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.refused(token)
             refused, token = token, self._tokens.bearer() if others else token
@@ -260,8 +294,8 @@ class PortalClient:
                     f"it is wrong, expired or revoked, so renew {self._tokens.settings}."
                 )
             others -= 1
-            answer = self._transport.get(path, query, token=token, stop=stop)
-        refuse_failure(answer, secrets=(token,))
+            answer = send(token)
+        refuse_failure(answer, secrets=(token, *secrets))
         return answer
 
 

@@ -22,7 +22,15 @@ class TransientPortalError(PortalError):
 
 
 class PermanentPortalError(PortalError):
-    """Nothing helps until a person acts (a wrong key, a missing scope): stop at once."""
+    """Nothing helps until a person acts (a wrong key, a missing scope): stop at once.
+
+    Attributes:
+        status: The HTTP status of the refusal, or None where none was received.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class PortalSettingsError(PermanentPortalError):

@@ -123,6 +123,25 @@ class Transport:
         """
         return self._send(path, requests.Request("POST", self._url(path), json=payload))
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, str] | None,
+        *,
+        token: str,
+        stop: Stop | None = None,
+    ) -> Answer:
+        """Send one request of any method with a bearer token, and a JSON body where there is one.
+
+        Raises:
+            PortalError: No whole answer came; which class says what to do next.
+            StoppedError: It was stopped before it was sent.
+        """
+        request = requests.Request(method, self._url(path), json=payload)
+        request.headers["Authorization"] = f"Bearer {token}"
+        return self._send(path, request, stop)
+
     def close(self) -> None:
         """Close the connections and the budget."""
         self._adapter.close()

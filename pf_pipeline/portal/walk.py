@@ -142,7 +142,7 @@ class LeadsWalk:
         known = self._known if self._rounds == 1 else []
         for stored in known:
             self._tally.note_total(stored.total, before=self._tally.total)
-            self._tally.count(stored.records)
+            self._tally.count(stored.records, number=stored.number)
         held = {stored.number for stored in known}
         last_held = max(held, default=0)
         fetching: deque[Future[LeadsPage]] = deque()
@@ -179,7 +179,7 @@ class LeadsWalk:
 
     def _reread(self, numbers: Iterable[int]) -> Iterator[LeadsPage]:
         """Pages once more, as long as they bring something and something is missing."""
-        self._tally.begin_pass()
+        self._tally.begin_rereading()
         for number in numbers:
             page = self._read(number)
             unseen = self._take_in(page)
@@ -203,7 +203,7 @@ class LeadsWalk:
     def _take_in(self, page: LeadsPage) -> bool:
         self._pages_read += 1
         self._latest = page
-        return self._tally.count(page.records)
+        return self._tally.count(page.records, number=page.number)
 
     @property
     def _last_expected(self) -> int:

@@ -18,6 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pf_pipeline.sandbox.access import TOKEN_LIFETIME, Tokens
+from pf_pipeline.sandbox.days import Days
+from pf_pipeline.sandbox.deliveries import Deliveries
 from pf_pipeline.sandbox.dialects import atlas_pagination, guide_pagination
 from pf_pipeline.sandbox.directory import listing_records, user_records
 from pf_pipeline.sandbox.lead_query import read_flag, read_lead_query, read_number
@@ -33,6 +35,11 @@ from pf_pipeline.sandbox.problems import (
     unauthorized,
 )
 from pf_pipeline.sandbox.recordings import recording_wav
+from pf_pipeline.sandbox.subscriptions import (
+    WEBHOOKS_PATH,
+    Subscriptions,
+    subscription_requests,
+)
 from pf_pipeline.sandbox.timeline import Timeline
 from pf_pipeline.sandbox.traffic import LEADS_PATH, TOKEN_PATH, Gate, Stats
 
@@ -45,11 +52,19 @@ _RECORDING_ID: Final = re.compile(r"call_lead_\d+")
 def create_app(options: SandboxOptions) -> Starlette:
     """Make the application of one sandbox; its figures are in ``app.state.stats``.
 
-    Who stops it ends ``app.state.pauses`` first, lest it finish what it makes clients wait for.
+    Who serves it begins ``app.state.deliveries``, for those who are subscribed from the beginning.
+    Who stops it ends them and ``app.state.pauses`` first, lest it finish what others wait for.
     """
     stats = Stats()
     tokens = Tokens(options)
-    portal = _Portal(options, tokens, stats)
+    days = Days(options)
+    subscriptions = Subscriptions()
+    if options.webhook_url is not None:
+        for body in subscription_requests(options.webhook_url, options.webhook_secret):
+            subscriptions.add(body, options.clock().astimezone(UTC))
+    deliveries = Deliveries(options, days, subscriptions, stats.webhooks)
+    portal = _Portal(options, tokens, stats, days)
+    webhooks = _Webhooks(options, subscriptions, deliveries)
     pauses = Pauses()
     middleware = [Middleware(Gate, options=options, tokens=tokens, stats=stats, pauses=pauses)]
     if options.faults != "none":
@@ -60,6 +75,9 @@ def create_app(options: SandboxOptions) -> Starlette:
             Route(LEADS_PATH, portal.leads, methods=["GET"]),
             Route("/v1/users", portal.users, methods=["GET"]),
             Route("/v1/listings", portal.listings, methods=["GET"]),
+            Route(WEBHOOKS_PATH, webhooks.subscribe, methods=["POST"]),
+            Route(WEBHOOKS_PATH, webhooks.subscribed, methods=["GET"]),
+            Route(WEBHOOKS_PATH + "/{event_id}", webhooks.unsubscribe, methods=["DELETE"]),
             Route("/recordings/{recording_id}.wav", portal.recording, methods=["GET"]),
             Route("/respond/{response_token}", portal.respond, methods=["GET", "POST"]),
             Route("/sandbox/stats", portal.stats, methods=["GET"]),
@@ -70,17 +88,18 @@ def create_app(options: SandboxOptions) -> Starlette:
     )
     app.state.stats = stats
     app.state.pauses = pauses
+    app.state.deliveries = deliveries
     return app
 
 
 class _Portal:
     """The endpoints of one sandbox."""
 
-    def __init__(self, options: SandboxOptions, tokens: Tokens, stats: Stats) -> None:
+    def __init__(self, options: SandboxOptions, tokens: Tokens, stats: Stats, days: Days) -> None:
         self._options = options
         self._tokens = tokens
         self._stats = stats
-        self._timeline = Timeline(options)
+        self._timeline = Timeline(options, days)
 
     async def token(self, request: Request) -> Response:
         """``POST /v1/auth/token``: a key and its secret against a token."""
@@ -151,6 +170,33 @@ class _Portal:
 
     def _now(self) -> datetime:
         return self._options.clock().astimezone(UTC)
+
+
+class _Webhooks:
+    """The endpoints of subscriptions."""
+
+    def __init__(
+        self, options: SandboxOptions, subscriptions: Subscriptions, deliveries: Deliveries
+    ) -> None:
+        self._options = options
+        self._subscriptions = subscriptions
+        self._deliveries = deliveries
+
+    async def subscribe(self, request: Request) -> Response:
+        """``POST /v1/webhooks``: events are posted from now on."""
+        now = self._options.clock().astimezone(UTC)
+        subscription = self._subscriptions.add(await request.body(), now)
+        self._deliveries.begin(self._options.public_url or _address(request))
+        return JSONResponse(subscription.as_answer(), 201)
+
+    async def subscribed(self, _request: Request) -> Response:
+        """``GET /v1/webhooks``: all of them, without their secrets."""
+        return JSONResponse({"data": [one.as_answer() for one in self._subscriptions]})
+
+    async def unsubscribe(self, request: Request) -> Response:
+        """``DELETE /v1/webhooks/{eventId}``: nothing is posted for it any more."""
+        self._subscriptions.remove(request.path_params["event_id"])
+        return Response(status_code=204)
 
 
 def _address(request: Request) -> str:

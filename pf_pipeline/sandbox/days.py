@@ -3,6 +3,8 @@
 Belongs here: putting together the leads of a day, those that come in live, and their lives.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
@@ -17,6 +19,7 @@ _KEPT_DAYS: Final = 4096
 _KEPT_MOVING_DAYS: Final = 16
 _KEPT_MINUTES: Final = 20_000
 _SECOND: Final = timedelta(seconds=1)
+_MINUTE: Final = timedelta(minutes=1)
 _MOST_DIGITS: Final = 18
 
 
@@ -70,6 +73,22 @@ class Days:
         shown = (at(life, instant) for life in lives)
         return tuple(sorted(filter(None, shown), key=lambda lead: lead.created_at))
 
+    def lives(self, start: datetime, end: datetime) -> Iterator[Life]:
+        """The lives of the leads created in ``[start, end)``, in the order of their creation."""
+        if start >= end:
+            return
+        first, last = self.bounds(start.date(), end.date())
+        for ordinal in range(first.toordinal(), last.toordinal() + 1):
+            day = date.fromordinal(ordinal)
+            of_day = self._lives_of_day(day)
+            lives = list(of_day[bisect_left(of_day, start, key=_created) :])
+            for minute in self._live_minutes(day, end):
+                if minute + _MINUTE > start:
+                    lives += self._lives_of_minute(minute)
+            yield from sorted(
+                (life for life in lives if start <= _created(life) < end), key=_created
+            )
+
     def _has_live_leads(self, day: date) -> bool:
         return self._options.live_per_minute > 0 and day >= self._started.date()
 
@@ -90,6 +109,10 @@ class Days:
     def _live_through_minute(self, minute: datetime) -> list[Life]:
         leads = leads_of_minute(self._options.seed, minute, self._options.live_per_minute)
         return [life_of(lead, self._options) for lead in leads if lead.created_at > self._started]
+
+
+def _created(life: Life) -> datetime:
+    return life[0].lead.created_at
 
 
 def _window(day: date) -> tuple[datetime, datetime]:

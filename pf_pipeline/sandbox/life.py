@@ -1,4 +1,4 @@
-"""How a lead changes after its creation: it surfaces, its status moves, its recording appears.
+"""How a lead changes after its creation: it surfaces, its status moves, an agent hands it over.
 
 Belongs here: the stages of a lead's life, a pure function of the seed and the lead. The last stage
 is the lead as ``leads_of_day`` invented it, so that nothing depends on when one stops to look.
@@ -12,6 +12,7 @@ from typing import Final
 
 from pf_pipeline.sandbox.lead import SandboxLead, Status
 from pf_pipeline.sandbox.options import SandboxOptions
+from pf_pipeline.sandbox.people import ADVERTISERS
 
 LONGEST_LIFE: Final = timedelta(days=2)
 """How long after its creation a lead may still change."""
@@ -28,6 +29,9 @@ _STEP_SECONDS: Final[dict[Status, tuple[int, int]]] = {
 }
 """How long a message waits for each status: least and most, in whole seconds."""
 _EARLIEST_RECORDING: Final = timedelta(minutes=2)
+_HANDED_OVER_SHARE: Final = 0.08
+"""How many messages reach their agent only later: from another one, or from nobody."""
+_HAND_OVER_SECONDS: Final = (30, 3 * 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,9 @@ def life_of(lead: SandboxLead, options: SandboxOptions) -> Life:
     """The life of a lead, as the options want it."""
     rng = Random(f"{options.seed}:{lead.lead_id}:life")  # noqa: S311 - invents, protects nothing
     surfaces = _surfacing(rng, lead, options.late_share)
-    stages = list(_stages(rng, lead)) if options.leads_change else [Stage(lead.created_at, lead)]
+    stages = [Stage(lead.created_at, lead)]
+    if options.leads_change:
+        stages = _handed_over(rng, list(_stages(rng, lead)))
     hidden = [stage for stage in stages if stage.since <= surfaces]
     return (Stage(surfaces, hidden[-1].lead), *stages[len(hidden) :])
 
@@ -88,6 +94,25 @@ def _stages(rng: Random, lead: SandboxLead) -> Iterator[Stage]:
             least, most = _STEP_SECONDS[status]
             since += timedelta(seconds=rng.randint(least, most))
         yield Stage(since, replace(lead, status=status))
+
+
+def _handed_over(rng: Random, stages: list[Stage]) -> list[Stage]:
+    """The stages of a message, perhaps with somebody else as its agent at first.
+
+    A call has the agent who was called.
+    """
+    first, last = stages[0], stages[-1].lead
+    hands_over, earlier = rng.random() < _HANDED_OVER_SHARE, rng.choice((None, *ADVERTISERS))
+    instant = first.since + timedelta(seconds=rng.randint(*_HAND_OVER_SECONDS))
+    if not hands_over or last.call is not None or last.agent in (None, earlier):
+        return stages
+    before = [
+        Stage(stage.since, replace(stage.lead, agent=earlier))
+        for stage in stages
+        if stage.since < instant
+    ]
+    taken_over = Stage(instant, replace(before[-1].lead, agent=last.agent))
+    return [*before, taken_over, *(stage for stage in stages if stage.since > instant)]
 
 
 def _statuses_until(last: Status) -> tuple[Status, ...]:

@@ -4,7 +4,7 @@ Belongs here: the options and their defaults. How they are obeyed is up to the o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final, Literal
 
@@ -17,6 +17,10 @@ EARLIEST_DAY: Final = date(2025, 12, 1)
 
 Order = Literal["newest", "oldest"]
 """Which leads the first page holds."""
+
+
+WebhookForm = Literal["atlas", "guide"]
+"""How webhook bodies look: the contract's envelope, or the guide's sample lead."""
 
 
 def utc_now() -> datetime:
@@ -47,13 +51,20 @@ class SandboxOptions:
         order: Which leads come first; the portal's own order is not documented.
         late_share: The share of leads that surface only up to 170 minutes after their creation.
         leads_change: Whether leads change after their creation: statuses move over hours to their
-            last one, and recordings appear after minutes to 2 days.
+            last one, some messages are handed over to their agent, and recordings appear after
+            minutes to 2 days.
         live_per_minute: How many more leads each minute brings while the sandbox runs, whatever
             ``last_day`` says.
         faults: What goes wrong; decided by the seed for each attempt of a request.
         drip_seconds: How long an answer takes that a fault lets trickle.
         public_url: Where recording and response links point, without a trailing slash, so that
             they outlive a sandbox on a passing port; ``None`` means to the host of each request.
+        webhook_form: How webhook bodies look.
+        webhook_url: Subscribed to all events of leads from the beginning; on this machine.
+        webhook_secret: Signs what is posted there; ``None`` means that it is not signed.
+        webhook_timeout_seconds: How long a receiver may take to answer (contract, webhooks).
+        webhook_retry_seconds: How long a delivery that failed waits at most before it is attempted
+            again; twice as long after each further failure.
         clock: Gives the present as an aware instant; nothing later is served.
     """
 
@@ -76,4 +87,9 @@ class SandboxOptions:
     faults: FaultLevel = "none"
     drip_seconds: float = 0.2
     public_url: str | None = None
+    webhook_form: WebhookForm = "atlas"
+    webhook_url: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
+    webhook_timeout_seconds: float = 5.0
+    webhook_retry_seconds: float = 1.0
     clock: Callable[[], datetime] = utc_now

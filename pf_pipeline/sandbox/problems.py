@@ -13,6 +13,7 @@ ProblemType = Literal[
     "AUTHORIZATION",
     "RATE_LIMIT",
     "NOT_FOUND",
+    "CONFLICT",
     "SCHEMA_VALIDATION",
     "BUSINESS_VALIDATION",
     "INTERNAL",
@@ -76,6 +77,11 @@ def forbidden(scope: str) -> ProblemError:
 def not_found(path: str) -> ProblemError:
     """Nothing is there: 404."""
     return ProblemError(404, "NOT_FOUND", "Not Found", f"There is nothing at {path}.")
+
+
+def conflict(detail: str) -> ProblemError:
+    """What is wanted is there already: 409."""
+    return ProblemError(409, "CONFLICT", "Conflict", detail)
 
 
 def too_many_requests() -> ProblemError:

@@ -19,7 +19,6 @@ from uvicorn import Config, Server
 from pf_pipeline.sandbox.app import create_app
 from pf_pipeline.sandbox.connections import ResettableProtocol
 from pf_pipeline.sandbox.options import SandboxOptions
-from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.traffic import Stats, StatsSnapshot
 
 _START_SECONDS: Final = 30.0
@@ -58,7 +57,7 @@ def serve(options: SandboxOptions, host: str, port: int) -> None:
         sys.stdout.flush()
         # An interrupt is how a person stops it: no reason for a traceback.
         with suppress(KeyboardInterrupt):
-            _server(create_app(options)).run(sockets=[listener])
+            _server(create_app(options), _links_base(options, listener)).run(sockets=[listener])
 
 
 @contextmanager
@@ -76,8 +75,8 @@ def running_sandbox(options: SandboxOptions, port: int = 0) -> Iterator[RunningS
         OSError: The port is taken or may not be listened on.
     """
     app = create_app(options)
-    server = _server(app)
     with closing(socket.create_server(("127.0.0.1", port))) as listener:
+        server = _server(app, _links_base(options, listener))
         thread = Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
         )
@@ -90,21 +89,28 @@ def running_sandbox(options: SandboxOptions, port: int = 0) -> Iterator[RunningS
             thread.join()
 
 
-class _StoppableServer(Server):
-    """Uvicorn's server; when it stops, nobody is made to wait any more."""
+class _SandboxServer(Server):
+    """Uvicorn's server; when it stops, nobody is made to wait, and nothing posted, any more."""
 
-    def __init__(self, config: Config, pauses: Pauses) -> None:
+    def __init__(self, config: Config, app: Starlette, links_base: str) -> None:
         super().__init__(config)
-        self._pauses = pauses
+        self._sandbox = app.state
+        self._links_base = links_base
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer, and post to those who are subscribed from the beginning."""
+        await super().startup(sockets)
+        self._sandbox.deliveries.begin(self._links_base)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let waiting requests go on, then stop."""
-        self._pauses.end()
+        self._sandbox.pauses.end()
+        await self._sandbox.deliveries.end()
         await super().shutdown(sockets)
 
 
-def _server(app: Starlette) -> Server:
-    return _StoppableServer(
+def _server(app: Starlette, links_base: str) -> Server:
+    return _SandboxServer(
         Config(
             app,
             http=ResettableProtocol,
@@ -117,7 +123,8 @@ def _server(app: Starlette) -> Server:
             access_log=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
-        app.state.pauses,
+        app,
+        links_base,
     )
 
 
@@ -127,6 +134,11 @@ def _wait_until_started(server: Server, thread: Thread) -> None:
         if not thread.is_alive() or monotonic() > deadline:
             raise RuntimeError("the sandbox did not start")
         sleep(0.005)
+
+
+def _links_base(options: SandboxOptions, listener: socket.socket) -> str:
+    """Where links in webhook events point."""
+    return options.public_url or _base_url(listener)
 
 
 def _base_url(listener: socket.socket) -> str:

@@ -44,9 +44,9 @@ class LeadPage:
 class Timeline:
     """The leads of a sandbox."""
 
-    def __init__(self, options: SandboxOptions) -> None:
+    def __init__(self, options: SandboxOptions, days: Days) -> None:
         self._newest_first = options.order == "newest"
-        self._known = Days(options)
+        self._known = days
         self._day = lru_cache(_KEPT_DAYS)(self._select)
 
     def page(self, query: LeadQuery, now: datetime, base_url: str) -> LeadPage:

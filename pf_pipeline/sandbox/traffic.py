@@ -13,10 +13,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pf_pipeline.sandbox.access import SlidingWindow, Tokens
+from pf_pipeline.sandbox.deliveries import WebhookFigures, WebhookStats
 from pf_pipeline.sandbox.faults import FaultKind
 from pf_pipeline.sandbox.options import SandboxOptions
 from pf_pipeline.sandbox.pauses import Pauses
 from pf_pipeline.sandbox.problems import forbidden, too_many_requests, unauthorized
+from pf_pipeline.sandbox.subscriptions import WEBHOOKS_PATH
 
 TOKEN_PATH: Final = "/v1/auth/token"  # noqa: S105 - an address, not a token
 LEADS_PATH: Final = "/v1/leads"
@@ -40,6 +42,7 @@ class StatsSnapshot(TypedDict):
         statuses: How many answers had each status, of the requests above.
         limited: How many 429 a client provoked by exceeding a limit, rather than a fault sent.
         faults: How many faults of each kind occurred.
+        webhooks: What became of webhook events.
     """
 
     requests: dict[str, int]
@@ -48,6 +51,7 @@ class StatsSnapshot(TypedDict):
     statuses: dict[str, int]
     limited: int
     faults: dict[str, int]
+    webhooks: WebhookFigures
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ class Stats:
     statuses: Counter[int] = field(default_factory=Counter)
     limited: int = 0
     faults: Counter[FaultKind] = field(default_factory=Counter)
+    webhooks: WebhookStats = field(default_factory=WebhookStats)
 
     def count(self, path: str) -> None:
         """Count a request."""
@@ -85,6 +90,7 @@ class Stats:
             "statuses": {str(status): times for status, times in dict(self.statuses).items()},
             "limited": self.limited,
             "faults": {kind.value: times for kind, times in dict(self.faults).items()},
+            "webhooks": self.webhooks.snapshot(),
         }
 
 
@@ -140,6 +146,7 @@ class Gate:
         now = self._options.clock().astimezone(UTC)
         if path != TOKEN_PATH and not self._tokens.accepts(headers.get("authorization"), now):
             return unauthorized("The access token is missing, wrong or expired.").response()
-        if path == LEADS_PATH and not self._options.leads_scope:
+        of_leads = path == LEADS_PATH or path.startswith(WEBHOOKS_PATH)
+        if of_leads and not self._options.leads_scope:
             return forbidden("leads:read").response()
         return None

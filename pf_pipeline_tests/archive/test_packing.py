@@ -80,6 +80,41 @@ def test_a_packed_day_is_one_file_and_reads_the_same(raw: RawLeads, tmp_path: Pa
     assert packed.bytes_after == (day_folder(tmp_path) / pack).stat().st_size
 
 
+def test_sweeps_keep_their_names_whether_they_are_packed_or_not(raw: RawLeads) -> None:
+    names = {f"sweep=20251219T120{minute}00.000000Z" for minute in range(SWEEPS)}
+    assert raw.sweeps(DAY) == frozenset()
+    fill(raw)
+    assert raw.sweeps(DAY) == names
+    raw.pack(DAY)
+    assert raw.sweeps(DAY) == names
+    store(raw, page(1, lead("new")), at=after(60))
+    later = {"sweep=20251219T130000.000000Z"}
+    assert raw.sweeps(DAY) == names | later
+    raw.pack(DAY)
+    assert raw.sweeps(DAY) == names | later
+    raw.unpack(DAY)
+    assert raw.sweeps(DAY) == names | later
+
+
+def test_a_sweep_that_has_not_ended_is_none_yet(raw: RawLeads) -> None:
+    with open_pass(raw) as leads_pass:
+        leads_pass.store(page(1, lead("lead_1")))
+    assert raw.sweeps(DAY) == frozenset()
+
+
+def test_chosen_sweeps_can_be_read_alone(raw: RawLeads) -> None:
+    store(raw, page(1, lead("lead_1")))
+    store(raw, page(1, lead("lead_1")), page(2, lead("lead_2")), at=after(60))
+    (first, second) = sorted(raw.sweeps(DAY))
+    for _ in range(2):
+        assert [len(manifest.pages) for manifest in raw.manifests(DAY, {first})] == [1]
+        assert [seen.times for seen in raw.sightings(DAY, {first})] == [1]
+        assert [seen.times for seen in raw.sightings(DAY, {second})] == [1, 1]
+        assert [seen.times for seen in raw.sightings(DAY, {first, second})] == [2, 1]
+        assert [*raw.sightings(DAY, ())] == []
+        raw.pack(DAY)
+
+
 def test_anybody_can_open_a_pack(raw: RawLeads, tmp_path: Path) -> None:
     fill(raw)
     manifests = raw.manifests(DAY)

@@ -95,6 +95,28 @@ def test_equal_frames_give_equal_bytes(staged: StagedFiles, rows: int) -> None:
     assert staged.write(DAY, staged.read(DAY)).read_bytes() == first
 
 
+def test_a_file_says_what_it_was_made_of(staged: StagedFiles) -> None:
+    staged.write(DAY, frame(("a", 1, NOON)), {"sweep=2", "sweep=1"})
+    read = staged.read_with_sources(DAY, columns=["lead_id"])
+    assert read.frame["lead_id"].tolist() == ["a"]
+    assert read.sources == {"sweep=1", "sweep=2"}
+    assert staged.sources(DAY) == {"sweep=1", "sweep=2"}
+    staged.write(DAY, frame(("a", 1, NOON)), {"sweep=3"})
+    assert staged.sources(DAY) == {"sweep=3"}
+
+
+def test_the_order_in_which_sources_are_named_does_not_matter(staged: StagedFiles) -> None:
+    first = staged.write(DAY, frame(), ["sweep=2", "sweep=1"]).read_bytes()
+    assert staged.write(DAY, frame(), ["sweep=1", "sweep=2"]).read_bytes() == first
+
+
+def test_a_file_of_an_older_version_does_not_say_what_it_was_made_of(staged: StagedFiles) -> None:
+    path = staged.write(DAY, frame(), {"sweep=1"})
+    pq.write_table(pq.read_table(path, partitioning=None), path)
+    assert staged.sources(DAY) == frozenset()
+    assert staged.read_with_sources(DAY).sources == frozenset()
+
+
 def test_some_columns_can_be_read_alone(staged: StagedFiles) -> None:
     staged.write(DAY, frame(("a", 1, NOON)))
     assert staged.read(DAY, columns=["talk_seconds"]).to_dict("list") == {"talk_seconds": [1]}

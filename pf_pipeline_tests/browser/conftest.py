@@ -53,12 +53,11 @@ def browser(browser_path: str) -> Iterator[Browser]:
 def ui(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUi]:
     """A running UI with a sandbox behind it, which at last ends without leaving anything."""
     assert browser_path
-    port, sandbox_port = free_ports(2)
     folder = tmp_path_factory.mktemp("ui")
-    with started_ui(folder, port=port, sandbox_port=sandbox_port) as ui:
+    with started_ui(folder, ports=free_ports(3)) as ui:
         ui.wait_until_it_serves()
         assert "could not be loaded" not in ui.said, ui.said
-        assert ui.groups.keys() == {"sandbox", "webserver", "daemon"}
+        assert ui.groups.keys() == {"receiver", "sandbox", "webserver", "daemon"}
         yield ui
         assert ui.end() == 0
         assert ui.said.rstrip().endswith("Stopping ...")

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,21 +90,21 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def started_ui(
-    folder: Path, *, port: int, sandbox_port: int, in_background: bool = False
+    folder: Path, *, ports: Sequence[int], in_background: bool = False
 ) -> Iterator[RunningUi]:
     """Start the command; whatever happens, nothing that it started outlives the block.
 
     Args:
         folder: Where it works.
-        port: Where the UI shall answer.
-        sandbox_port: Where the sandbox shall.
+        ports: Where the UI, the sandbox and the receiver shall answer.
         in_background: As a script starts it with ``&``: interrupts are ignored.
     """
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "output.txt"
     settings = {"PF_DATA_DIR": str(folder / "data")}
     command = [sys.executable, "-m", "pf_pipeline.cli", "ui"]
-    options = ["--port", str(port), "--sandbox-port", str(sandbox_port)]
+    names = ("--port", "--sandbox-port", "--webhook-port")
+    options = [part for name, port in zip(names, ports, strict=True) for part in (name, str(port))]
     if in_background:
         command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     with output.open("wb") as stream:
@@ -116,7 +116,7 @@ def started_ui(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    ui = RunningUi(process, port, folder / "data", output)
+    ui = RunningUi(process, ports[0], folder / "data", output)
     try:
         yield ui
     finally:
@@ -136,7 +136,12 @@ def _environment() -> dict[str, str]:
 
 def _children(pid: int) -> dict[str, int]:
     """The process groups of a process's children, by the name of what leads them."""
-    names = {"dagster-webserver": "webserver", "dagster-daemon": "daemon", " sandbox": "sandbox"}
+    names = {
+        "dagster-webserver": "webserver",
+        "dagster-daemon": "daemon",
+        " sandbox": "sandbox",
+        " webhook": "receiver",
+    }
     return {
         name: process.group
         for process in _processes()

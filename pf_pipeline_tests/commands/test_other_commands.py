@@ -55,7 +55,8 @@ def test_doctor_finds_everything_well(run: RunCommand, sandbox: RunningSandbox) 
     ended = run("doctor", PF_API_BASE_URL=sandbox.base_url)
     assert ended.status == 0, ended.out
     marks = [line.split()[0] for line in ended.out.strip().splitlines()]
-    assert marks == ["ok"] * 7
+    assert marks == ["ok"] * 7 + ["note"]
+    assert "nobody is subscribed" in ended.out
     assert "dialect guide" in ended.out
 
 
@@ -92,7 +93,7 @@ def test_doctor_stops_at_wrong_settings(run: RunCommand) -> None:
     assert "PF_OVERLAP_MINUTES" in ended.out
 
 
-@pytest.mark.parametrize("command", ["demo", "backfill", "doctor", "sandbox", "ui"])
+@pytest.mark.parametrize("command", ["demo", "backfill", "doctor", "sandbox", "subscribe", "ui"])
 def test_every_command_explains_itself(run: RunCommand, command: str) -> None:
     ended = run(command, "--help")
     assert ended.status == 0

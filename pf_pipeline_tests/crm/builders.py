@@ -92,6 +92,12 @@ def _seen(records: str, at: datetime, until: datetime, by: ObservedBy, day: str)
     return observe([sighting], partition_key=day, country="AE", by=by)
 
 
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    """A frame's rows with ``None`` for what is missing."""
+    rows: list[Row] = table_of(frame).to_pylist()
+    return rows
+
+
 def texts(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
     """A frame of texts, also where a column has no value at all."""
     values = [*rows]
@@ -202,12 +208,6 @@ class CrmFile:
         """What a lead became, and when."""
         rows = [row for row in self.rows("lead_events") if row["lead_id"] == lead_id]
         return {row["value"]: row["occurred_at"] for row in rows if row["kind"] == kind}
-
-
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """A frame's rows with ``None`` for what is missing."""
-    rows: list[Row] = table_of(frame).to_pylist()
-    return rows
 
 
 def _whole(table: str) -> str:

@@ -16,6 +16,7 @@ from pf_pipeline_tests.crm.builders import (
     after,
     guide_lead,
     lead,
+    rows_of,
     seen,
 )
 
@@ -116,3 +117,22 @@ def test_the_arrival_of_a_reject_is_the_first_whatever_came_in_first(crm: CrmFil
         deliver(crm, seen({"id": "a"}, at=after(minutes), by="webhook"), minutes)
     (row,) = crm.rows("rejected_leads")
     assert row["received_at"] == after(1)
+
+
+# ---- ways
+
+
+def test_it_is_known_by_which_way_a_lead_came_and_when(crm: CrmFile) -> None:
+    deliver(crm, seen(lead("both"), lead("delivered"), at=after(1), by="webhook"), 1)
+    crm.load(seen(lead("both"), lead("polled"), at=after(5)))
+    crm.load(seen(lead("both"), lead("polled"), at=after(9)))
+    crm.load(seen(lead("of another day", createdAt="2025-12-18T10:00:00Z"), at=after(9)))
+    with crm.open() as warehouse:
+        found = warehouse.arrivals([NOON.date()])
+    assert set(found["day"]) == {NOON.date()}
+    ways = {row["lead_id"]: (row["polled_at"], row["delivered_at"]) for row in rows_of(found)}
+    assert ways == {
+        "both": (after(5), after(1)),
+        "delivered": (None, after(1)),
+        "polled": (after(5), None),
+    }

@@ -94,7 +94,7 @@ def in_process(_shell: Shell, words: list[str], statement: str) -> str:
 
 
 def only_parsed(_shell: Shell, words: list[str], statement: str) -> str:
-    """``pf-pipeline`` commands that serve for ever: their arguments are read, and no more."""
+    """Commands that serve for ever, or need an address outside: their arguments are read only."""
     group = command_group()
     group.commands[words[1]].callback = lambda **_: None
     assert _exit_status(partial(group, words[1:])) == 0, f"wrong arguments: {statement}"
@@ -174,15 +174,16 @@ def in_bash(shell: Shell, _words: list[str], statement: str) -> str:
 
 
 RULES: tuple[tuple[str, Runner], ...] = (
-    (r"make (demo|ui|test|lint|format|lock|install|bench)", dry_run),
+    (r"make (demo|ui|notebooks|test|lint|format|lock|install|bench)", dry_run),
     (r"\.venv/bin/pf-pipeline (demo|doctor|backfill .*)", in_process),
-    (r"\.venv/bin/pf-pipeline (ui|sandbox).*", only_parsed),
+    (r"\.venv/bin/pf-pipeline (ui|webhook|sandbox|subscribe).*", only_parsed),
     (r"\.venv/bin/dagster-daemon (run|liveness-check).*", only_helped),
     (r"\.venv/bin/dagster-webserver .*", only_helped),
     (r"\.venv/bin/dagster schedule start .*", only_helped),
     (r"\.venv/bin/dagster instance info", only_helped),
     (r"\.venv/bin/python -m pytest -q \S+", only_there),
     (r"\.venv/bin/python -m bench\.\w+.*", only_explained),
+    (r"\.venv/bin/python -m notebooks.*", only_explained),
     (r"\.venv/bin/python -m pf_pipeline\.sandbox\.reference_data data/reference", in_bash),
     (r"\.venv/bin/python -c .*", in_bash),
     (r"export DAGSTER_HOME=.*", exported),

@@ -78,11 +78,12 @@ def a_portal_user(
     }
 
 
-def a_portal_listing(reference: str, profile: str | None) -> Row:
+def a_portal_listing(reference: str, profile: str | None, state: str | None = "live") -> Row:
     return {
         "reference": reference,
         "reference_key": normalise_reference(reference) or None,
         "portal_profile_id": profile,
+        "state": state,
     }
 
 
@@ -201,7 +202,8 @@ def profiles_by_hand(lead: Row, listings: list[Row]) -> set[str]:
     ):
         matches = [row for row in listings if wanted is not None and row[column] == wanted]
         if matches:
-            found = {row["portal_profile_id"] for row in matches}
+            published = [row for row in matches if row["state"] in ("live", "Published")]
+            found = {row["portal_profile_id"] for row in published or matches}
             return {profile for profile in found if profile is not None}
     return set()
 
@@ -265,6 +267,7 @@ listings_lists = st.lists(
         a_portal_listing,
         st.sampled_from([*REFERENCES, "GONE-1"]),
         st.sampled_from([None, *PORTAL_IDS]),
+        st.sampled_from([None, "live", "Published", "draft", "archived"]),
     ),
     max_size=4,
 )
@@ -577,6 +580,49 @@ def test_the_portals_owner_of_a_reference_gets_what_nobody_else_does() -> None:
         "is the portal's owner of gone-1 ; no property has the reference gone-1 ; "
         "the portal names no agent"
     )
+
+
+@pytest.mark.parametrize("reference", ["GONE-1", " gone-1"])
+@pytest.mark.parametrize("state", ["archived", "draft", None])
+def test_the_owner_of_the_published_listing_gets_it_whoever_had_the_reference_before(
+    reference: str, state: str | None
+) -> None:
+    rule, agent_id, _, _ = assigned(
+        a_lead(reference),
+        agents=[an_agent("A1", profile="7"), an_agent("A2", profile="8")],
+        listings=[
+            a_portal_listing("GONE-1", "8", state),
+            a_portal_listing("GONE-1", "7", "live"),
+        ],
+    )
+    assert (rule, agent_id) == ("portal_listing", "A1")
+
+
+def test_where_nothing_is_published_the_others_tell() -> None:
+    rule, agent_id, _, _ = assigned(
+        a_lead("GONE-1"),
+        agents=[an_agent("A1", profile="7"), an_agent("A2", profile="8")],
+        listings=[
+            a_portal_listing("GONE-1", "7", "archived"),
+            a_portal_listing("GONE-1", "7", "draft"),
+            a_portal_listing("OTHER-1", "8", "live"),
+        ],
+    )
+    assert (rule, agent_id) == ("portal_listing", "A1")
+
+
+@pytest.mark.parametrize("states", [("live", "live"), ("archived", "draft")])
+def test_among_equals_it_stays_ambiguous(states: tuple[str, str]) -> None:
+    _, agent_id, _, reason = assigned(
+        a_lead("GONE-1"),
+        agents=[an_agent("A1", profile="7"), an_agent("A2", profile="8")],
+        listings=[
+            a_portal_listing("GONE-1", profile, state)
+            for profile, state in zip(["7", "8"], states, strict=True)
+        ],
+    )
+    assert agent_id is None
+    assert reason.endswith("; the portal lists it for several agents")
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,11 @@ def test_what_has_no_event_id_is_known_by_its_bytes(body: bytes) -> None:
     assert delivery_id(body) == hashlib.sha256(body).hexdigest()
 
 
+def test_an_event_id_that_names_nothing_is_left_out() -> None:
+    body = json.dumps(envelope(id="x" * 201)).encode()
+    assert delivery_id(body) == hashlib.sha256(body).hexdigest()
+
+
 @given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()))
 @thorough
 def test_every_body_has_an_id_that_a_database_stores(body: bytes) -> None:

@@ -47,7 +47,7 @@ REJECTS: list[Any] = [
 ]
 
 NAMES_OF_CONTENTS = {
-    "call_lead_1992": "94a24e1868f3bf30c721e5c62a9db280",
+    "call_lead_1992": "9f1d49b9c05c6b8685f701bfb2b0abd3",
     "lead_1": "499a7383d02ed2c57f84c177e870edc4",
     "lead_987654": "27c8d8b6ddc15147fad7e4304c52fda4",
 }

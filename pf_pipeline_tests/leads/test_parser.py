@@ -85,7 +85,7 @@ def test_an_atlas_lead_gives_every_column() -> None:
         recording_url="https://recordings.example/1992.mp3",
         talk_seconds=63,
         wait_seconds=5,
-        tags='["hot", "from_agent"]',
+        tags='["hot","from_agent"]',
         extra=None,
     )
     assert json.loads(str(lead.extra)) == {

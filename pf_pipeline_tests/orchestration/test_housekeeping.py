@@ -1,6 +1,7 @@
 """What keeps archive and history small."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -83,6 +84,47 @@ def test_old_polls_are_forgotten_and_other_runs_are_not(
         left = {run.run_id for run in instance.get_runs()}
     assert poll.run_id not in left
     assert night.run_id in left
+
+
+def files_of(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
+    return [path for path in Path(instance.root_directory).rglob("*") if run_id in str(path)]
+
+
+def test_polls_that_are_forgotten_leave_no_files(
+    make_pipeline: PipelineFactory, tmp_path: Path
+) -> None:
+    noon = datetime(2025, 12, 21, 12, tzinfo=UTC)
+    pipeline = make_pipeline(now=noon)
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        job = build_definitions({"pipeline": pipeline}).resolve_job_def(leads_job.name)
+        polls, (night,) = (
+            [
+                job.execute_in_process(
+                    instance=instance, partition_key="2025-12-21", tags=tags
+                ).run_id
+                for tags in runs
+            ]
+            for runs in ([POLL, POLL], [NIGHTLY])
+        )
+        assert all(len(files_of(instance, run)) > 1 for run in [*polls, night])
+        later = Pipeline(
+            pipeline.settings, now=lambda: datetime.now(UTC) + POLLS_KEPT + timedelta(minutes=1)
+        )
+        assert run_housekeeping(later, instance)
+        assert [files_of(instance, run) for run in polls] == [[], []]
+        assert files_of(instance, night)
+        assert instance.all_logs(night)
+
+
+def test_where_nothing_is_kept_in_files_polls_are_forgotten_as_well(
+    make_pipeline: PipelineFactory, instance: dg.DagsterInstance
+) -> None:
+    job = build_definitions().resolve_job_def(leads_job.name)
+    poll = instance.create_run_for_job(job, tags=POLL, status=dg.DagsterRunStatus.SUCCESS)
+    later = datetime.now(UTC) + POLLS_KEPT + timedelta(minutes=1)
+    assert run_housekeeping(Pipeline(make_pipeline().settings, now=lambda: later), instance)
+    assert instance.get_run_by_id(poll.run_id) is None
 
 
 def test_a_damaged_day_stops_no_other_from_being_packed(make_pipeline: PipelineFactory) -> None:

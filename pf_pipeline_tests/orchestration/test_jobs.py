@@ -49,11 +49,19 @@ def test_a_poll_reads_the_overlap_only() -> None:
     assert request.run_config == {"ops": {"raw_leads": {"config": {"overlap_only": True}}}}
 
 
-def test_a_poll_leaves_the_portals_users_and_listings_alone() -> None:
+def test_a_poll_that_a_power_cut_left_behind_blocks_others_for_a_quarter_of_an_hour() -> None:
+    (request,) = poll_requests(datetime(2025, 12, 19, 12, tzinfo=UTC), OVERLAP)
+    assert request.tags.items() >= POLL.items()
+    assert request.tags["dagster/max_runtime"] == "900"
+    assert "dagster/max_runtime" not in POLL  # runs of before are found by it
+
+
+def test_a_poll_leaves_the_portals_users_and_listings_and_the_report_alone() -> None:
     (request,) = poll_requests(datetime(2025, 12, 19, 12, tzinfo=UTC), OVERLAP)
     everything = build_definitions().resolve_asset_graph().get_all_asset_keys()
     left_out = everything - set(request.asset_selection or [])
-    assert {key.to_user_string() for key in left_out} == {"portal_users", "portal_listings"}
+    names = {key.to_user_string() for key in left_out}
+    assert names == {"portal_users", "portal_listings", "lead_report"}
 
 
 def test_the_night_reads_the_trailing_full_days_in_one_run() -> None:
@@ -86,6 +94,16 @@ def test_calls_without_a_recording_are_asked_for_in_one_run_of_their_days(
     assert isinstance(request, dg.RunRequest)
     assert days_of_run(request.tags) == [date(2025, 12, day) for day in (18, 19, 20)]
     assert request.run_config == {"ops": {"raw_leads": {"config": {"awaited_recordings": True}}}}
+
+
+def test_a_crm_that_is_busy_is_asked_for_missing_recordings_an_hour_later(
+    make_pipeline: PipelineFactory,
+) -> None:
+    pipeline = make_pipeline(api_dialect="atlas", lock_timeout_seconds=0.05)
+    with pipeline.crm():
+        tick = recordings_tick(pipeline)
+    assert isinstance(tick, dg.SkipReason)
+    assert (tick.skip_message or "").startswith("Another run held the CRM")
 
 
 def test_the_guide_dialect_waits_for_the_night(

@@ -67,7 +67,7 @@ def scripted_portal() -> Iterator[ScriptedPortal]:
             body = self.rfile.read(length)
             portal.answer_to(Received(self.command, self.path, self.headers, body))(self)
 
-        do_POST = do_GET  # noqa: N815
+        do_POST = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Keep quiet."""

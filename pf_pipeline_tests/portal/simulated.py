@@ -1,4 +1,7 @@
-"""A portal in memory whose leads come and go between any two answers, and that lies on demand."""
+"""A portal in memory whose leads come and go between any two answers, and that lies on demand.
+
+Records are compared as objects, because those without an id may be equal and yet two.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,7 +50,9 @@ class SimulatedPortal:
     def _page(self, number: int) -> LeadsPage:
         first = (number - 1) * self.per_page
         served = self.leads[first : first + self.per_page]
-        if len(self.asked) - 1 in self.hidden and len(served) > 1:
+        # A named one: a record without an id that is repeated cannot be told from two.
+        repeats = len(self.asked) - 1 in self.hidden and is_named(*served[-1:])
+        if repeats and len(served) > 1:
             served = [*served[1:], served[-1]]  # the sort repeats one lead and hides another
         pages = -(-len(self.leads) // self.per_page)
         pagination = {
@@ -82,10 +87,31 @@ def lead(name: object) -> dict[str, object]:
     return {"id": f"lead_{name}"}
 
 
+def nameless(text: str) -> dict[str, object]:
+    """A record without an id; equal ones are different records all the same."""
+    return {"id": None, "text": text}
+
+
+def is_named(record: object = None) -> bool:
+    return isinstance(record, dict) and record["id"] is not None
+
+
 def arrival(portal: SimulatedPortal) -> None:
     """A new lead, where new leads stand."""
     portal.born += 1
-    new = lead(f"new_{portal.born}")
+    _put_first(portal, lead(f"new_{portal.born}"))
+
+
+def nameless_arrival(text: str) -> Change:
+    """A new record without an id, where new leads stand."""
+
+    def change(portal: SimulatedPortal) -> None:
+        _put_first(portal, nameless(text))
+
+    return change
+
+
+def _put_first(portal: SimulatedPortal, new: object) -> None:
     portal.leads.insert(0 if portal.order == "newest first" else len(portal.leads), new)
 
 

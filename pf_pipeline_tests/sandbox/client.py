@@ -59,6 +59,27 @@ class Client:
             timeout=TIMEOUT_SECONDS,
         )
 
+    def subscribe(
+        self, url: str, *events: str, secret: str | None = None, token: str = SANDBOX_TOKEN
+    ) -> list[requests.Response]:
+        """Subscribe an address to events; one answer for each."""
+        signed = {} if secret is None else {"secret": secret}
+        return [
+            self.post(
+                "/v1/webhooks",
+                json={"eventId": event, "callbackUrl": url, **signed},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            for event in events
+        ]
+
+    def unsubscribe(self, event_id: str) -> requests.Response:
+        return self.session.delete(
+            f"{self.sandbox.base_url}/v1/webhooks/{event_id}",
+            headers={"Authorization": f"Bearer {SANDBOX_TOKEN}"},
+            timeout=TIMEOUT_SECONDS,
+        )
+
     def mint(self) -> str:
         body = {"apiKey": "sandbox-key", "apiSecret": "sandbox-secret"}
         return str(self.post("/v1/auth/token", json=body).json()["accessToken"])

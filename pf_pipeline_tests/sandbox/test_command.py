@@ -14,6 +14,14 @@ from pf_pipeline.sandbox.faults import MOST_FAILURES_IN_A_ROW, FaultKind
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "development.md"
 
 
+WEBHOOK = "http://127.0.0.1:8650/webhooks/property-finder"
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PF_WEBHOOK_SECRET", "")
+
+
 def options_of(*arguments: str) -> SandboxOptions:
     with mock.patch("pf_pipeline.sandbox.serve") as serve:
         ended = CliRunner().invoke(app, ["sandbox", *arguments], catch_exceptions=False)
@@ -45,6 +53,8 @@ def test_without_options_the_sandbox_behaves() -> None:
         (["--faults", "rough"], SandboxOptions(faults="rough")),
         (["--faults", "hostile"], SandboxOptions(faults="hostile")),
         (["--drip-seconds", "3"], SandboxOptions(drip_seconds=3.0)),
+        (["--webhook-form", "guide"], SandboxOptions(webhook_form="guide")),
+        (["--webhook", WEBHOOK], SandboxOptions(webhook_url=WEBHOOK)),
     ],
 )
 def test_an_option_reaches_the_sandbox(arguments: list[str], options: SandboxOptions) -> None:
@@ -70,3 +80,27 @@ def test_the_documentation_names_every_fault_and_the_limits() -> None:
     assert all(f"`{kind}`" in text for kind in FaultKind)
     rough, hostile = MOST_FAILURES_IN_A_ROW["rough"], MOST_FAILURES_IN_A_ROW["hostile"]
     assert f"({rough} at `rough`, {hostile} at `hostile`)" in text
+
+
+def test_the_secret_of_the_webhook_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PF_WEBHOOK_SECRET", "x" * 32)
+    assert options_of("--webhook", WEBHOOK).webhook_secret == "x" * 32
+    assert options_of().webhook_secret is None
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "named"),
+    [
+        ("https://crm.example.com/webhooks", "", "on this machine"),
+        (WEBHOOK, "x" * 33, "has 33 characters"),
+    ],
+)
+def test_a_webhook_that_cannot_be_is_one_sentence(
+    url: str, secret: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PF_WEBHOOK_SECRET", secret)
+    ended = CliRunner().invoke(app, ["sandbox", "--webhook", url])
+    assert ended.exit_code == 2
+    assert named in ended.output

@@ -1,4 +1,5 @@
 from datetime import date, datetime, timedelta
+from operator import ne
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_message_never_goes_back(lead: SandboxLead, one: int, other: int) -> N
 
 
 @given(leads, delays)
-def test_nothing_but_status_and_recording_changes(lead: SandboxLead, delay: int) -> None:
+def test_nothing_but_status_agent_and_recording_changes(lead: SandboxLead, delay: int) -> None:
     seen = shown(lead, delay)
     if seen is None:
         return
@@ -43,7 +44,7 @@ def test_nothing_but_status_and_recording_changes(lead: SandboxLead, delay: int)
         for name in SandboxLead.__dataclass_fields__
         if getattr(seen, name) != getattr(lead, name)
     }
-    assert changed <= ({"status"} if lead.call is None else {"call"})
+    assert changed <= ({"status", "agent"} if lead.call is None else {"call"})
     if seen.call != lead.call:
         assert seen.call is not None
         assert seen.call.recording == "none"
@@ -85,6 +86,16 @@ def test_recordings_appear_after_minutes_or_days() -> None:
     ]
     assert min(delays) < timedelta(minutes=10)
     assert timedelta(days=1) < max(delays) < timedelta(days=2)
+
+
+def test_some_messages_are_handed_over_once() -> None:
+    agents = [
+        [stage.lead.agent for stage in life_of(lead, SandboxOptions(leads_change=True))]
+        for lead in LEADS
+    ]
+    handed_over = [them for them in agents if len({*them}) > 1]
+    assert 8 < len(handed_over) < 40
+    assert all(sum(map(ne, them, them[1:])) == 1 for them in handed_over)
 
 
 def test_messages_of_all_statuses_begin_as_sent() -> None:

@@ -158,4 +158,7 @@ def test_stats_count_requests_and_pages() -> None:
         "statuses": {"200": 4, "401": 1},
         "limited": 0,
         "faults": {},
+        "webhooks": dict.fromkeys(
+            ("events", "attempts", "acknowledged", "retried", "repeated", "given_up", "pending"), 0
+        ),
     }

@@ -1,0 +1,1 @@
+"""Notebooks over the CRM, with make-believe leads to try them on."""
