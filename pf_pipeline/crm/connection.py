@@ -5,9 +5,11 @@ closes behind a file lock. A program that opens the file without the lock (a not
 shell) is waited for as well.
 """
 
+import hashlib
+import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +23,25 @@ SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
 IN_MEMORY = ":memory:"
 SCHEMAS = ("crm", "pipeline")
+MARKER = "pipeline.schema_marker"
+FINGERPRINT = hashlib.sha256(SCHEMA.encode()).hexdigest()
+TABLES = re.findall(r"^CREATE TABLE IF NOT EXISTS (\S+)", SCHEMA, re.MULTILINE)
+PROBE = " ".join(
+    [
+        f"SELECT made_of FROM {MARKER}",  # noqa: S608 - names of our own
+        *(f"LEFT JOIN {table} AS t{number} ON FALSE" for number, table in enumerate(TABLES)),
+    ]
+)
+"""Tells what schema the tables were completed to, and fails if one of them is missing since."""
+
+SESSION = """
+SET TimeZone = 'UTC';
+-- In a process without a script of its own DuckDB would think that a person is looking on.
+SET enable_progress_bar = false;
+-- Up to so many leads are looked up by the indexes, and not by reading whole tables.
+SET dynamic_or_filter_threshold = 2000;
+"""
+
 LOCK_MESSAGES = ("Could not set lock", "used by another process")
 """How DuckDB says that another program has the file open, on POSIX systems and on Windows."""
 RETRY_SECONDS = 0.05
@@ -107,9 +128,21 @@ def _why_not(path: Path, error: duckdb.Error) -> str:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    # In a process without a script of its own DuckDB would think that a person is looking on.
-    connection.execute("SET enable_progress_bar = false")
+    connection.execute(SESSION)
+    with suppress(duckdb.CatalogException, duckdb.BinderException):
+        made_of = connection.execute(PROBE).fetchall()
+        if made_of == [(FINGERPRINT,)]:
+            return
+    _check_home(connection, path)
+    (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+    for schema in SCHEMAS:
+        if name.lower() != schema:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    connection.execute(SCHEMA)
+    connection.execute(f"CREATE OR REPLACE TABLE {MARKER} AS SELECT ? AS made_of", [FINGERPRINT])
+
+
+def _check_home(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     (found,) = connection.execute(
         """
         SELECT
@@ -126,7 +159,3 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"The CRM {path} had another file name when it was made, and DuckDB would not find "
             "its tables under this one: give the file its former name."
         )
-    for schema in SCHEMAS:
-        if name.lower() != schema:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    connection.execute(SCHEMA)

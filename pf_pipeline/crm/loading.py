@@ -1,7 +1,8 @@
 """The steps of a load, in their order, within a transaction that somebody else holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -24,25 +25,49 @@ def settled_table(settled: Sequence[tuple[str, str, datetime]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SETTLED)
 
 
+def run(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Run one statement that is parsed once a process: for a few leads that is much of the cost."""
+    return connection.execute(_parsed(sql), parameters)
+
+
+@cache
+def _parsed(sql: str) -> duckdb.Statement:
+    (statement,) = duckdb.extract_statements(sql)
+    return statement
+
+
 def load_leads(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     """Merge the relation ``incoming``; returns what became of each row that changed."""
-    connection.execute(leads.SEEN_BEFORE)
-    connection.execute(leads.KEEP_OBSERVATIONS)
-    connection.execute(leads.AFFECTED_OBSERVATIONS)
-    connection.execute(leads.NEWS)
-    connection.execute(leads.ASSIGN)
-    connection.execute(leads.DECIDE)
-    actions: list[tuple[str]] = connection.execute(leads.UPSERT_LEADS).fetchall()
-    connection.execute(leads.KEEP_GIVEN_AGENTS)
-    connection.execute(events.KEEP_EVENTS)
-    connection.execute(rejects.REMOVE_SETTLED_REJECTS)
-    connection.execute(rejects.ADD_NEW_REJECTS)
+    run(connection, leads.SEEN_BEFORE)
+    run(connection, leads.AFFECTED_OBSERVATIONS)
+    run(connection, leads.KEEP_OBSERVATIONS)
+    run(connection, leads.NEWS)
+    run(connection, leads.ASSIGN)
+    run(connection, leads.DECIDE)
+    actions: list[tuple[str]] = run(connection, leads.UPSERT_LEADS).fetchall()
+    run(connection, leads.KEEP_GIVEN_AGENTS)
+    _keep_events(connection)
+    run(connection, rejects.REMOVE_SETTLED_REJECTS)
+    run(connection, rejects.ADD_NEW_REJECTS)
     return actions
+
+
+def _keep_events(connection: duckdb.DuckDBPyConnection) -> None:
+    run(connection, events.CHANGES)
+    ((added, moved, removed),) = run(connection, events.NEEDED).fetchall()
+    if moved:
+        run(connection, events.MOVE_EVENTS)
+    if removed:
+        run(connection, events.REMOVE_EVENTS)
+    if added:
+        run(connection, events.ADD_EVENTS)
 
 
 def load_recordings(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     """Merge the recordings of the relation ``wanted``; returns what became of each that changed."""
-    connection.execute(recordings.CURRENT_RECORDINGS)
-    actions: list[tuple[str]] = connection.execute(recordings.UPSERT_RECORDINGS).fetchall()
-    connection.execute(recordings.KEEP_RECORDING_EVENTS)
+    run(connection, recordings.CURRENT_RECORDINGS)
+    actions: list[tuple[str]] = run(connection, recordings.UPSERT_RECORDINGS).fetchall()
+    run(connection, recordings.KEEP_RECORDING_EVENTS)
     return actions

@@ -67,6 +67,10 @@ CREATE TABLE IF NOT EXISTS pipeline.lead_observations (
     PRIMARY KEY (lead_id, observed_by, content_id)
 );
 
+-- A load looks up what is known of its leads; the primary key begins with the lead, but DuckDB uses
+-- an index only for the whole of it.
+CREATE INDEX IF NOT EXISTS observations_of_lead ON pipeline.lead_observations (lead_id);
+
 -- The portal's own people and listings, replaced as a whole when they were read anew: by them the
 -- rules know agents and owners whom the brokerage's own data does not name.
 CREATE TABLE IF NOT EXISTS pipeline.portal_users (

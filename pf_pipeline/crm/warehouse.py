@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pf_pipeline.crm.connection import open_database
-from pf_pipeline.crm.loading import load_leads, load_recordings, settled_table
+from pf_pipeline.crm.loading import load_leads, load_recordings, run, settled_table
+from pf_pipeline.crm.lookups import lookups, reference_data
 from pf_pipeline.crm.statements import arrivals, deliveries, rejects, retries
 from pf_pipeline.leads.assignment import ReferenceData
 from pf_pipeline.leads.frames import frame_of, table_of
@@ -99,12 +100,7 @@ class Warehouse:
 
     def reference_data(self) -> ReferenceData:
         """What the assignment rules decide by, as the CRM holds it."""
-        return ReferenceData(
-            self.properties()[["internal_ref", "reference_key", "agent_id"]],
-            self.agents(),
-            self.query("SELECT * FROM pipeline.portal_users"),
-            self.query("SELECT * FROM pipeline.portal_listings"),
-        )
+        return reference_data(self._connection)
 
     def replace_properties(self, frame: pd.DataFrame) -> bool:
         """Put other listings in the place of all; says whether anything changed."""
@@ -171,7 +167,7 @@ class Warehouse:
             actions = load_leads(connection)
             if observations["recording_url"].notna().any():
                 load_recordings(connection)
-            connection.execute(deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
+            run(connection, deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
         return _loaded(actions, observations["lead_id"].nunique())
 
     def webhook_cursor(self, inbox_id: str) -> int:
@@ -195,12 +191,12 @@ class Warehouse:
         Returns:
             How many leads got an agent.
         """
-        with self._transaction(**self._reference_relations()) as connection:
-            connection.execute(retries.RETRY_UNASSIGNED)
-            connection.execute(retries.UPDATE_RETRIED, {"now": now})
-            connection.execute(retries.KEEP_RETRIED_AGENTS)
-            connection.execute(retries.KEEP_RETRIED_EVENTS, {"now": now})
-            connection.execute(retries.UPDATE_RETRIED_RECORDINGS)
+        with self._transaction(**lookups(self._connection)) as connection:
+            run(connection, retries.RETRY_UNASSIGNED)
+            run(connection, retries.UPDATE_RETRIED, {"now": now})
+            run(connection, retries.KEEP_RETRIED_AGENTS)
+            run(connection, retries.KEEP_RETRIED_EVENTS, {"now": now})
+            run(connection, retries.UPDATE_RETRIED_RECORDINGS)
             assigned = connection.execute("SELECT count(agent_id) FROM retried").fetchall()
         return int(assigned[0][0])
 
@@ -272,12 +268,6 @@ class Warehouse:
             counts = self.query(rejects.REJECTED_BY_DAY)
         return dict(zip(counts["partition_key"], counts["rejected"].astype("int64"), strict=True))
 
-    def _reference_relations(self) -> dict[str, pa.Table]:
-        return {
-            f"known_{name}": table_of(frame)
-            for name, frame in self.reference_data().relations().items()
-        }
-
     def _replace(self, table: str, frame: pd.DataFrame) -> bool:
         """Replace a reference table, columns and rows, unless it holds just that already."""
         stored = self.query(f"SELECT * FROM {table}")  # noqa: S608 - a name of our own
@@ -301,7 +291,7 @@ class Warehouse:
             incoming=table_of(_distinct(observations)),
             rejected=table_of(rejected),
             settled=settled_table(settled),
-            **self._reference_relations(),
+            **lookups(self._connection),
         ) as connection:
             yield connection
 

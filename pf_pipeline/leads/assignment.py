@@ -13,6 +13,7 @@ import pandas as pd
 
 from pf_pipeline.leads.frames import select
 from pf_pipeline.leads.merging import MERGE_LAW
+from pf_pipeline.leads.ownership import LOOKUPS
 from pf_pipeline.leads.portal_directory import read_listings, read_users
 
 DAY_LENGTH = len("2025-12-19")
@@ -23,7 +24,7 @@ MERGE_AND_ASSIGN = f"""
 WITH leads AS (SELECT * FROM ({MERGE_LAW}))
 SELECT * FROM ({ASSIGNMENT_RULES})
 """
-"""Leads with their agents from the relations ``observations`` and :class:`ReferenceData`."""
+"""Leads with their agents from ``observations`` and the lookups of :class:`ReferenceData`."""
 
 MERGE_AND_ASSIGN_BY_DAY = f"""
 WITH observations AS (
@@ -58,14 +59,18 @@ class ReferenceData:
     portal_users: pd.DataFrame = field(default_factory=lambda: read_users([]))
     portal_listings: pd.DataFrame = field(default_factory=lambda: read_listings([]))
 
-    def relations(self) -> dict[str, pd.DataFrame]:
-        """The frames under the names by which the rules know them."""
-        return {
+    def lookups(self) -> dict[str, pd.DataFrame]:
+        """What the rules look up, see :data:`~pf_pipeline.leads.ownership.LOOKUPS`."""
+        frames = {
             "properties": self.properties,
             "agents": self.agents,
             "portal_users": self.portal_users,
             "portal_listings": self.portal_listings,
         }
+        found: dict[str, pd.DataFrame] = {}
+        for name, sql in LOOKUPS.items():
+            found[name] = select(sql, **frames, **found)
+        return found
 
 
 def assign_leads(leads: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
@@ -80,7 +85,7 @@ def assign_leads(leads: pd.DataFrame, reference: ReferenceData) -> pd.DataFrame:
         The leads with ``property_ref``, ``agent_id``, ``assignment_rule`` and
         ``assignment_reason``.
     """
-    return select(ASSIGNMENT_RULES, leads=leads, **reference.relations())
+    return select(ASSIGNMENT_RULES, leads=leads, **reference.lookups())
 
 
 def merge_and_assign(
@@ -102,7 +107,7 @@ def merge_and_assign(
         observations_by_day=pd.concat(
             [frame.assign(day=day.isoformat()) for day, frame in observations.items()]
         ),
-        **reference.relations(),
+        **reference.lookups(),
     )
     days = leads.pop("day")
     return {day: leads[days == day.isoformat()].reset_index(drop=True) for day in observations}

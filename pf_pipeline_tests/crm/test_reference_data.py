@@ -13,12 +13,14 @@ from pf_pipeline_tests.crm.builders import (
     PROPERTIES,
     SARAH,
     SARAHS_REFERENCE,
+    UNKNOWN_REFERENCE,
     CrmFile,
     Row,
     agents,
     guide_lead,
     lead,
     of_agent,
+    on_listing,
     properties,
     rows_of,
     seen,
@@ -352,3 +354,13 @@ def test_tables_that_a_person_made_with_numbers_in_them_serve_as_well(crm: CrmFi
     with crm.open() as warehouse:
         assert warehouse.replace_properties(properties((SARAHS_REFERENCE, "A7")))
     assert crm.refresh(now=NOON) == 0
+
+
+def test_what_a_person_writes_into_the_tables_counts_at_the_next_load(crm: CrmFile) -> None:
+    crm.load(seen(lead("before", **on_listing(UNKNOWN_REFERENCE))))
+    crm.by_hand("INSERT INTO crm.properties VALUES (?, ?)", UNKNOWN_REFERENCE.lower(), OMAR)
+    crm.load(seen(lead("after", **on_listing(UNKNOWN_REFERENCE))))
+    assert crm.lead("after")["agent_id"] == OMAR
+    crm.by_hand("UPDATE crm.agents SET active = FALSE WHERE agent_id = ?", OMAR)
+    crm.load(seen(lead("later", **on_listing(UNKNOWN_REFERENCE))))
+    assert (crm.lead("before")["agent_id"], crm.lead("later")["agent_id"]) == (None, None)

@@ -160,3 +160,22 @@ def test_duckdb_starts_no_thread_for_every_core(crm: CrmFile) -> None:
     with crm.open() as warehouse:
         found = warehouse.query("SELECT current_setting('threads') AS threads")
     assert found["threads"].tolist() == [2]
+
+
+@pytest.mark.parametrize("missing", ["crm.rejected_leads", "pipeline.webhook_cursors"])
+def test_a_table_that_somebody_removed_is_there_again(crm: CrmFile, missing: str) -> None:
+    crm.load(seen(guide_lead()))
+    crm.by_hand(f"DROP TABLE {missing}")
+    with crm.open() as warehouse:
+        assert warehouse.query(f"SELECT count(*) AS n FROM {missing}")["n"].item() == 0
+    assert crm.lead()["name"] == "John Doe"
+
+
+def test_a_crm_of_an_earlier_schema_is_completed(crm: CrmFile) -> None:
+    crm.load(seen(guide_lead()))
+    crm.by_hand("UPDATE pipeline.schema_marker SET made_of = 'an earlier one'")
+    crm.by_hand("DROP INDEX pipeline.observations_of_lead")
+    with crm.open() as warehouse:
+        indexes = warehouse.query("SELECT index_name FROM duckdb_indexes()")["index_name"]
+    assert indexes.tolist() == ["observations_of_lead"]
+    assert crm.lead()["name"] == "John Doe"

@@ -14,14 +14,6 @@ BY_A_PERSON = """
 Who wants the rules to decide again clears the agent and writes 'unassigned'.
 """
 
-REFERENCE_DATA = """
-properties AS (SELECT * FROM known_properties),
-agents AS (SELECT * FROM known_agents),
-portal_users AS (SELECT * FROM known_portal_users),
-portal_listings AS (SELECT * FROM known_portal_listings)
-"""
-"""The reference data under the names by which the assignment rules know it."""
-
 
 def upsert(table: str, columns: tuple[str, ...], source: str) -> str:
     """MERGE that touches no row whose columns are what they were."""

@@ -1,11 +1,10 @@
 """The SQL that keeps the history of the leads, in the transaction that loads them."""
 
-from pf_pipeline.crm.statements.common import REFERENCE_DATA
 from pf_pipeline.leads.assignment import ASSIGNMENT_RULES
 
-KEEP_EVENTS = f"""
-MERGE INTO crm.lead_events AS known
-USING (
+CHANGES = f"""
+CREATE OR REPLACE TEMP TABLE changes AS
+FROM (
     WITH
     -- The observations as they stand now, and as they stood before this load.
     states AS (
@@ -26,7 +25,11 @@ USING (
         SEMI JOIN (SELECT lead_id FROM news WHERE renewed OR reordered) USING (lead_id)
         UNION ALL
         SELECT
-            seen_before.*,
+            lead_id,
+            observed_by,
+            content_id,
+            seen_before.first_observed_at,
+            seen_before.last_observed_at,
             observations.status,
             observations.listing_id,
             observations.listing_reference,
@@ -127,8 +130,6 @@ USING (
         FROM known
     ),
 
-    {REFERENCE_DATA},
-
     changes AS (
         SELECT lead_id, 'status' AS kind, status AS value, state, first_observed_at AS occurred_at
         FROM states
@@ -153,14 +154,47 @@ USING (
     FROM changes
     WHERE value IS NOT NULL
     GROUP BY lead_id, kind, value
-) AS seen
-USING (lead_id, kind, value)
-WHEN MATCHED AND known.occurred_at = seen.was_at AND seen.occurred_at IS NULL THEN DELETE
-WHEN MATCHED AND known.occurred_at = seen.was_at AND seen.occurred_at <> seen.was_at
-    THEN UPDATE SET occurred_at = seen.occurred_at
-WHEN NOT MATCHED AND seen.wanted
-    THEN INSERT (lead_id, kind, value, occurred_at)
-    VALUES (seen.lead_id, seen.kind, seen.value, seen.occurred_at)
+)
+WHERE wanted OR occurred_at IS DISTINCT FROM was_at
+"""
+"""What the history of these leads reads now, and what it read before, where that differs."""
+
+NEEDED = """
+SELECT
+    bool_or(wanted) AS added,
+    bool_or(occurred_at <> was_at) AS moved,
+    bool_or(occurred_at IS NULL) AS removed
+FROM changes
+"""
+"""Which of the following a load needs: most need but the first."""
+
+ADD_EVENTS = """
+INSERT INTO crm.lead_events BY NAME
+SELECT lead_id, kind, value, occurred_at FROM changes WHERE wanted
+ON CONFLICT DO NOTHING
+"""
+
+MOVE_EVENTS = """
+UPDATE crm.lead_events AS known
+SET occurred_at = changes.occurred_at
+FROM changes
+WHERE
+    known.lead_id = changes.lead_id
+    AND known.kind = changes.kind
+    AND known.value = changes.value
+    AND known.occurred_at = changes.was_at
+    AND changes.occurred_at <> changes.was_at
+"""
+
+REMOVE_EVENTS = """
+DELETE FROM crm.lead_events AS known
+USING changes
+WHERE
+    known.lead_id = changes.lead_id
+    AND known.kind = changes.kind
+    AND known.value = changes.value
+    AND known.occurred_at = changes.was_at
+    AND changes.occurred_at IS NULL
 """
 """The history that all observations tell, so that late ones leave the same as timely ones.
 

@@ -3,16 +3,15 @@
 All run in one transaction over these relations:
 
 * ``incoming``: observations to load, columns of :class:`pf_pipeline.leads.schema.Observation`;
-* ``known_properties``, ``known_agents``, ``known_portal_users``, ``known_portal_listings``: the
-  reference data, see :class:`pf_pipeline.leads.assignment.ReferenceData`.
+* the lookups that the assignment rules join, see :mod:`pf_pipeline.leads.ownership`.
 """
 
-from pf_pipeline.crm.statements.common import BY_A_PERSON, REFERENCE_DATA, upsert
+from pf_pipeline.crm.statements.common import BY_A_PERSON, upsert
 from pf_pipeline.leads.assignment import MERGE_AND_ASSIGN
 
 SEEN_BEFORE = """
 CREATE OR REPLACE TEMP TABLE seen_before AS
-SELECT lead_id, observed_by, content_id, first_observed_at, last_observed_at
+SELECT *
 FROM pipeline.lead_observations
 SEMI JOIN incoming USING (lead_id)
 """
@@ -36,11 +35,23 @@ WHEN NOT MATCHED THEN INSERT BY NAME
 
 AFFECTED_OBSERVATIONS = """
 CREATE OR REPLACE TEMP TABLE observations AS
-SELECT known.*
-FROM pipeline.lead_observations AS known
-SEMI JOIN incoming USING (lead_id)
+SELECT
+    known.* REPLACE (
+        least(known.first_observed_at, seen.first_observed_at) AS first_observed_at,
+        greatest(known.last_observed_at, seen.last_observed_at) AS last_observed_at,
+        least(known.first_received_at, seen.first_received_at) AS first_received_at
+    )
+FROM seen_before AS known
+LEFT JOIN incoming AS seen USING (lead_id, observed_by, content_id)
+UNION ALL BY NAME
+SELECT * EXCLUDE (times_observed)
+FROM incoming
+ANTI JOIN seen_before USING (lead_id, observed_by, content_id)
 """
-"""All that is known of the incoming leads, whichever way and day it came."""
+"""All that is known of the incoming leads, whichever way and day it came.
+
+Just what :data:`KEEP_OBSERVATIONS` leaves of them, without looking for it once more.
+"""
 
 NEWS = """
 CREATE OR REPLACE TEMP TABLE news AS
@@ -68,8 +79,6 @@ GROUP BY lead_id
 
 ASSIGN = f"""
 CREATE OR REPLACE TEMP TABLE assigned AS
-WITH
-{REFERENCE_DATA}
 SELECT * FROM ({MERGE_AND_ASSIGN})
 """
 
@@ -80,7 +89,10 @@ judged AS (
     SELECT stored.*, {BY_A_PERSON} AS by_a_person
     FROM crm.leads AS stored
     SEMI JOIN incoming USING (lead_id)
-    LEFT JOIN pipeline.given_agents AS given USING (lead_id)
+    LEFT JOIN (
+        -- These leads alone: DuckDB would hash all that there are.
+        SELECT * FROM pipeline.given_agents SEMI JOIN incoming USING (lead_id)
+    ) AS given USING (lead_id)
 ),
 
 kept AS (

@@ -1,6 +1,6 @@
 """The SQL that tries the assignment rules again for every lead without an agent."""
 
-from pf_pipeline.crm.statements.common import BY_A_PERSON, REFERENCE_DATA
+from pf_pipeline.crm.statements.common import BY_A_PERSON
 from pf_pipeline.leads.assignment import ASSIGNMENT_RULES
 
 RETRY_UNASSIGNED = f"""
@@ -24,9 +24,7 @@ leads AS (
     LEFT JOIN reference_keys USING (listing_reference)
     LEFT JOIN pipeline.given_agents AS given ON stored.lead_id = given.lead_id
     WHERE stored.agent_id IS NULL AND NOT {BY_A_PERSON}
-),
-
-{REFERENCE_DATA}
+)
 
 SELECT lead_id, property_ref, agent_id, assignment_rule, assignment_reason
 FROM ({ASSIGNMENT_RULES})
