@@ -28,7 +28,9 @@ REJECTS = "Rejected records"
 FOR_PEOPLE = {
     "BackfillError",
     "BadParameter",
+    "CrmBusyError",
     "CrmError",
+    "RebuildError",
     "InboxError",
     "PermanentPortalError",
     "PortalDataError",
