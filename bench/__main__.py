@@ -1,6 +1,17 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import analysis, archive_year, backfill, poll, rate, readers, steps, webhook
+from bench import (
+    analysis,
+    archive_year,
+    backfill,
+    micro_batch,
+    poll,
+    rate,
+    readers,
+    rebuild,
+    steps,
+    webhook,
+)
 from bench.machine import describe_machine
 
 
@@ -12,7 +23,9 @@ def main() -> None:
     poll.main()
     rate.main()
     archive_year.main()
+    micro_batch.main()
     webhook.main()
+    rebuild.main()
     analysis.main()
     readers.main()
 

@@ -3,6 +3,7 @@
 from pf_pipeline.crm.errors import (
     CrmAddressError,
     CrmBusyError,
+    CrmDamagedError,
     CrmError,
     ReferenceDataError,
 )
@@ -11,6 +12,7 @@ from pf_pipeline.crm.warehouse import Loaded, Warehouse, open_crm
 __all__ = [
     "CrmAddressError",
     "CrmBusyError",
+    "CrmDamagedError",
     "CrmError",
     "Loaded",
     "ReferenceDataError",

@@ -16,7 +16,12 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from pf_pipeline.crm.errors import CrmAddressError, CrmBusyError, CrmError
+from pf_pipeline.crm.errors import (
+    CrmAddressError,
+    CrmBusyError,
+    CrmDamagedError,
+    CrmError,
+)
 from pf_pipeline.leads.frames import FEW_THREADS
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
@@ -46,6 +51,8 @@ SET dynamic_or_filter_threshold = 2000;
 
 LOCK_MESSAGES = ("Could not set lock", "used by another process")
 """How DuckDB says that another program has the file open, on POSIX systems and on Windows."""
+DAMAGE_MESSAGES = ("not a valid duckdb database", "corrupt", "checksum")
+"""How DuckDB says that a file is damaged, and not only of another version or not to be read."""
 RETRY_SECONDS = 0.05
 
 
@@ -129,12 +136,15 @@ def connect(path: Path, deadline: float | None = None) -> duckdb.DuckDBPyConnect
 
     Raises:
         CrmBusyError: Another program has it open.
+        CrmDamagedError: It is damaged.
         CrmError: It cannot be opened.
     """
     while True:
         try:
             return duckdb.connect(str(path), config=FEW_THREADS)
         except duckdb.Error as error:
+            if any(message in str(error).lower() for message in DAMAGE_MESSAGES):
+                raise CrmDamagedError(_why_not(path, error)) from None
             if not _is_locked(error):
                 raise CrmError(_why_not(path, error)) from None
             if deadline is None or time.monotonic() > deadline:

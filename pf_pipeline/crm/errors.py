@@ -9,6 +9,10 @@ class CrmBusyError(CrmError):
     """Somebody else has the CRM open; it may be tried again."""
 
 
+class CrmDamagedError(CrmError):
+    """The file is no DuckDB database, or no longer a sound one."""
+
+
 class CrmAddressError(CrmError):
     """The address of the CRM is of no known kind."""
 

@@ -4,6 +4,8 @@ Everything happens under the old one's file lock: nobody writes to either meanwh
 """
 
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pf_pipeline.crm.connection import SESSION, connect, held, home_of
 from pf_pipeline.crm.errors import CrmError
 from pf_pipeline.crm.statements import carrying
 
+OLD = "the_old_crm"
 LEAD_KEY = "stored.lead_id"
 EVERY_ROW = "stored::VARCHAR || row_number() OVER (PARTITION BY stored::VARCHAR)"
 KEYS = {
@@ -60,21 +63,77 @@ class TableDifference:
 
 
 @contextmanager
-def beside(new: Path, old: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a new CRM with the old one, read only, attached to it as ``old``.
+def beside(new: Path, old: Path, patience: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a new CRM with the old one, read only, attached to it.
+
+    Args:
+        new: The new one's file.
+        old: The old one's, whose lock is held.
+        patience: Seconds to wait for other programs that have it open.
 
     Raises:
-        CrmError: One of them cannot be opened.
+        CrmError: One of them cannot be opened, or is damaged.
     """
-    with closing(connect(new)) as connection:
-        connection.execute(SESSION)
+    deadline = time.monotonic() + patience
+    connect(old, deadline).close()  # waits, and brings what a crash left in its log into the file
+    address = str(old).replace("'", "''")
+    with closing(connect(new, deadline)) as connection:
         try:
-            connection.execute(
-                f"ATTACH '{str(old).replace(chr(39), chr(39) * 2)}' AS old (READ_ONLY)"
-            )
+            connection.execute(SESSION)
+            connection.execute(f"ATTACH '{address}' AS {OLD} (READ_ONLY)")
+            yield connection
         except duckdb.Error as error:
-            raise CrmError(f"The CRM {old} cannot be read: {str(error).splitlines()[0]}") from None
-        yield connection
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise CrmError(
+                f"The CRM {old} cannot be compared with the new one and stays as it is: {reason}."
+            ) from None
+
+
+def own_additions(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables, views and columns in the old CRM that are not the pipeline's, and would be lost.
+
+    Args:
+        connection: From :func:`beside`.
+    """
+    found = connection.execute(
+        """
+        WITH columns AS (
+            SELECT database_name = $old AS is_old, table_name, column_name
+            FROM duckdb_columns()
+            WHERE NOT internal AND database_name IN ($old, current_database())
+        )
+        SELECT DISTINCT
+            CASE
+                WHEN table_name IN (SELECT table_name FROM columns WHERE NOT is_old)
+                    THEN table_name || '.' || column_name
+                ELSE table_name
+            END
+        FROM columns
+        ANTI JOIN (SELECT * FROM columns WHERE NOT is_old) AS ours USING (table_name, column_name)
+        WHERE is_old AND table_name NOT IN ('properties', 'agents')
+        ORDER BY 1
+        """,
+        {"old": OLD},
+    ).fetchall()
+    return [name for (name,) in found]
+
+
+def take_over_reference_tables(
+    connection: duckdb.DuckDBPyConnection, *, properties: bool, agents: bool
+) -> None:
+    """Copy properties or agents as the old CRM holds them.
+
+    Args:
+        connection: From :func:`beside`.
+        properties: Whether to copy the properties.
+        agents: Whether to copy the agents.
+    """
+    home = home_of(connection, OLD, "crm")
+    for table, wanted in (("properties", properties), ("agents", agents)):
+        if wanted:
+            connection.execute(
+                f"CREATE OR REPLACE TABLE crm.{table} AS SELECT * FROM {OLD}.{home}.{table}"  # noqa: S608
+            )
 
 
 def carry_over(connection: duckdb.DuckDBPyConnection, *, assign_anew: bool) -> int:
@@ -87,8 +146,8 @@ def carry_over(connection: duckdb.DuckDBPyConnection, *, assign_anew: bool) -> i
     Returns:
         How many leads keep the agent, or the want of one, of the old CRM.
     """
-    names = {"old": f"old.{home_of(connection, 'old', 'crm')}"}
-    names["old_pipeline"] = f"old.{home_of(connection, 'old', 'pipeline')}"
+    names = {"old": f"{OLD}.{home_of(connection, OLD, 'crm')}"}
+    names["old_pipeline"] = f"{OLD}.{home_of(connection, OLD, 'pipeline')}"
     connection.execute("BEGIN")
     connection.execute(carrying.CARRIED.format(**names), {"assign_anew": assign_anew})
     for step in carrying.STEPS:
@@ -106,7 +165,7 @@ def differences(connection: duckdb.DuckDBPyConnection) -> list[TableDifference]:
     found = []
     for table, key in KEYS.items():
         schema, _, name = table.partition(".")
-        old_table = f"old.{home_of(connection, 'old', schema)}.{name}"
+        old_table = f"{OLD}.{home_of(connection, OLD, schema)}.{name}"
         sql = carrying.COMPARE.format(key=key, old_table=old_table, new_table=table)
         found.append(TableDifference(table, *connection.execute(sql).fetchall()[0]))
     return found
@@ -128,6 +187,8 @@ def put_in_place(new: Path, old: Path) -> None:
                 connection.execute("CHECKPOINT")
         if _log_of(path).exists():
             raise CrmError(f"The CRM {path} has changes in {_log_of(path)} that cannot be written.")
+    if old.exists():
+        shutil.copymode(old, new)
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(old)
@@ -135,11 +196,16 @@ def put_in_place(new: Path, old: Path) -> None:
 
 
 def put_aside(damaged: Path, stamp: str) -> Path:
-    """Rename a CRM that cannot be opened; returns what it is called now."""
+    """Give a CRM that cannot be opened another name; the file stays until the new one replaces it.
+
+    Returns:
+        The other name.
+    """
     aside = damaged.with_name(f"{damaged.name}.damaged-{stamp}")
-    for path, name in ((damaged, aside), (_log_of(damaged), _log_of(aside))):
-        if path.exists():
-            path.replace(name)
+    log = _log_of(damaged)
+    if log.exists():  # first, lest it be read as that of another file
+        log.replace(_log_of(aside))
+    os.link(damaged, aside)
     return aside
 
 

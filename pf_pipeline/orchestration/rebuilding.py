@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pf_pipeline.archive.files import make_folder
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.archive.snapshots import STAMP, RawSnapshots
-from pf_pipeline.crm import CrmBusyError, CrmError
+from pf_pipeline.crm import CrmDamagedError
 from pf_pipeline.crm.connection import database_path
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES
 from pf_pipeline.crm.replacing import (
@@ -28,14 +28,16 @@ from pf_pipeline.crm.replacing import (
     carry_over,
     differences,
     held,
+    own_additions,
     put_aside,
     put_in_place,
+    take_over_reference_tables,
 )
 from pf_pipeline.leads.observing import Observed
 from pf_pipeline.orchestration.accounts import last_arrival
 from pf_pipeline.orchestration.origin import check_own_people
 from pf_pipeline.orchestration.pipeline import LEADS_AT_ONCE, Pipeline
-from pf_pipeline.orchestration.portal_directory import LISTINGS, USERS
+from pf_pipeline.orchestration.portal_directory import LISTINGS, USERS, Directory
 
 FOLDER_PREFIX = ".rebuild-"
 MOST_ROUNDS = 5
@@ -92,31 +94,32 @@ def rebuild(
         SettingsError: They are the sandbox's, and the portal is real.
     """
     check_own_people(pipeline.settings)
-    path = database_path(pipeline.settings.crm_location)
+    path = database_path(pipeline.settings.crm_location).resolve()
     damage = _damage_of(pipeline, path)
-    if damage and KEEP_CRM_TABLES in (pipeline.settings.properties, pipeline.settings.agents):
+    in_crm = KEEP_CRM_TABLES in (pipeline.settings.properties, pipeline.settings.agents)
+    if in_crm and (damage or not path.exists()):
         raise RebuildError(
-            f"{damage} Properties or agents are kept in it alone: set PF_PROPERTIES and PF_AGENTS "
-            "to files."
+            f"Properties or agents are kept in the CRM {path} alone, which is not there or is "
+            "damaged: set PF_PROPERTIES and PF_AGENTS to files."
         )
     with _own_folder(path) as folder:
-        new = _NewCrm(pipeline, folder / path.name, on_day)
+        new = _NewCrm(pipeline, folder / path.name, on_day, damage)
         new.bring_reference_data()
         for _ in range(MOST_ROUNDS):
             if not new.load_what_is_missing():
                 break
         with held(path, pipeline.settings.lock_timeout_seconds):
             new.load_the_rest()
-            return _finish(new, path, damage, dry_run=dry_run, assign_anew=assign_anew)
+            new.renew_reference_data(path)
+            return _finish(new, path, dry_run=dry_run, assign_anew=assign_anew)
 
 
-def _finish(
-    new: "_NewCrm", path: Path, damage: str | None, *, dry_run: bool, assign_anew: bool
-) -> Rebuilt:
+def _finish(new: "_NewCrm", path: Path, *, dry_run: bool, assign_anew: bool) -> Rebuilt:
+    damage = new.damage
     found: list[TableDifference] = []
     carried, aside = 0, None
     if path.exists() and damage is None:
-        with beside(new.path, path) as connection:
+        with beside(new.path, path, new.pipeline.settings.lock_timeout_seconds) as connection:
             carried = carry_over(connection, assign_anew=assign_anew)
             found = differences(connection)
     leads = new.leads()
@@ -135,12 +138,14 @@ class _NewCrm:
         old: The pipeline with the old CRM behind it.
         path: The new file.
         on_day: Told of each day.
+        damage: Why the old CRM cannot be opened, if it cannot.
         loaded: Which sources of each day it has.
     """
 
     old: Pipeline
     path: Path
     on_day: OnDay
+    damage: str | None
     loaded: dict[date, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,19 +168,47 @@ class _NewCrm:
             if settings.agents == KEEP_CRM_TABLES:
                 crm.replace_agents(kept["agents"])
             for directory in (USERS, LISTINGS):
-                bodies = RawSnapshots(settings.data_dir, directory.name).latest() or []
-                records = [
-                    record
-                    for body in bodies
-                    for record in json.loads(body)[directory.records_under]
-                ]
+                records = _latest_records(settings.data_dir, directory)
                 if records:
                     directory.replace(crm, directory.read(records))
         self.pipeline.refresh_properties()
         self.pipeline.refresh_agents()
 
+    def renew_reference_data(self, old: Path) -> None:
+        """Bring what was changed since; only while the old CRM's lock is held.
+
+        Raises:
+            RebuildError: People keep tables or columns of their own in the old CRM.
+        """
+        settings = self.pipeline.settings
+        if old.exists() and self.damage is None:
+            with beside(self.path, old, settings.lock_timeout_seconds) as connection:
+                additions = own_additions(connection)
+                if additions:
+                    raise RebuildError(
+                        f"The CRM {old} holds what a rebuild would lose ({', '.join(additions)}): "
+                        "move it to another file first."
+                    )
+                take_over_reference_tables(
+                    connection,
+                    properties=settings.properties == KEEP_CRM_TABLES,
+                    agents=settings.agents == KEEP_CRM_TABLES,
+                )
+        self.pipeline.refresh_properties()
+        self.pipeline.refresh_agents()
+
     def load_what_is_missing(self) -> bool:
-        """Load the days of which the archive has more; says whether there were any."""
+        """Load the days of which the archive has more; says whether there were any.
+
+        Raises:
+            RebuildError: A file of the archive is damaged.
+        """
+        try:
+            return self._load_what_is_missing()
+        except ValueError as error:
+            raise RebuildError(f"{error} The old CRM stays as it is.") from error
+
+    def _load_what_is_missing(self) -> bool:
         self.pipeline.archive_deliveries()
         archive = self.pipeline.archive
         missing = {}
@@ -185,10 +218,7 @@ class _NewCrm:
                 missing[day] = sources
         batch: list[tuple[date, Observed]] = []
         for day, sources in missing.items():
-            try:
-                batch.append((day, self.pipeline.observe_day(day, sources)))
-            except ValueError as error:
-                raise RebuildError(f"{error} The old CRM stays as it is.") from error
+            batch.append((day, self.pipeline.observe_day(day, sources)))
             if sum(len(observed.observations) for _, observed in batch) >= LEADS_AT_ONCE:
                 self._load(batch, missing)
                 batch = []
@@ -233,20 +263,34 @@ class _NewCrm:
             return int(crm.query("SELECT count(*) AS leads FROM crm.leads")["leads"].iloc[0])
 
 
+def _latest_records(data_dir: Path, directory: Directory) -> list[object]:
+    """What the latest snapshot of one of the portal's lists holds.
+
+    Raises:
+        RebuildError: It is damaged.
+    """
+    try:
+        bodies = RawSnapshots(data_dir, directory.name).latest() or []
+        pages = [json.loads(body)[directory.records_under] for body in bodies]
+    except (OSError, EOFError, ValueError, LookupError) as error:
+        raise RebuildError(
+            f"The latest snapshot of {directory.name} in {data_dir} cannot be read: {error}."
+        ) from error
+    return [record for page in pages for record in page]
+
+
 def _damage_of(pipeline: Pipeline, path: Path) -> str | None:
     """Why the old CRM cannot be opened; None if it can, or is not there.
 
     Raises:
-        CrmBusyError: It is only busy.
+        CrmError: It cannot be opened for another reason: it is busy, or may not be read.
     """
     if not path.exists():
         return None
     try:
         with pipeline.crm():
             return None
-    except CrmBusyError:
-        raise
-    except CrmError as error:
+    except CrmDamagedError as error:
         return str(error)
 
 
@@ -266,9 +310,11 @@ def _own_folder(path: Path) -> Iterator[Path]:
             f"Another rebuild of {path} is at work: wait until it has ended."
         ) from None
     try:
-        for left in path.parent.glob(f"{FOLDER_PREFIX}*"):
-            shutil.rmtree(left)
-        folder = path.with_name(f"{FOLDER_PREFIX}{datetime.now(UTC):{STAMP}}")
+        prefix = f"{FOLDER_PREFIX}{path.name}-"
+        for left in path.parent.iterdir():
+            if left.name.startswith(prefix):
+                shutil.rmtree(left)
+        folder = path.with_name(f"{prefix}{datetime.now(UTC):{STAMP}}")
         make_folder(folder)
         try:
             yield folder

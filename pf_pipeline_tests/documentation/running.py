@@ -175,7 +175,7 @@ def in_bash(shell: Shell, _words: list[str], statement: str) -> str:
 
 RULES: tuple[tuple[str, Runner], ...] = (
     (r"make (demo|ui|notebooks|test|lint|format|lock|install|bench)", dry_run),
-    (r"\.venv/bin/pf-pipeline (demo|doctor|backfill .*)", in_process),
+    (r"\.venv/bin/pf-pipeline (demo|doctor|rebuild.*|backfill .*)", in_process),
     (r"\.venv/bin/pf-pipeline (ui|webhook|sandbox|subscribe).*", only_parsed),
     (r"\.venv/bin/dagster-daemon (run|liveness-check).*", only_helped),
     (r"\.venv/bin/dagster-webserver .*", only_helped),

@@ -29,6 +29,7 @@ FOR_PEOPLE = {
     "BackfillError",
     "BadParameter",
     "CrmBusyError",
+    "CrmDamagedError",
     "CrmError",
     "RebuildError",
     "InboxError",

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from pf_pipeline.crm import CrmBusyError
+from pf_pipeline.crm import CrmBusyError, CrmError
 from pf_pipeline.crm.replacing import put_in_place
 from pf_pipeline.orchestration import rebuilding
 from pf_pipeline.orchestration.pipeline import Pipeline
@@ -247,6 +247,34 @@ def test_a_damaged_page_is_named_and_the_old_one_stays(make_used: Callable[..., 
         rebuild(pipeline)
     assert all_crm_tables(crm_file(pipeline)) == before
     assert left_behind(pipeline) == []
+
+
+@pytest.mark.parametrize(
+    ("addition", "name"),
+    [
+        ("ALTER TABLE leads ADD COLUMN score INTEGER", r"leads\.score"),
+        ("CREATE TABLE targets (agent_id VARCHAR)", "targets"),
+        ("CREATE VIEW hot AS SELECT lead_id FROM leads", "hot"),
+    ],
+)
+def test_what_people_added_to_the_crm_is_not_lost(
+    make_used: Callable[..., Pipeline], addition: str, name: str
+) -> None:
+    pipeline = make_used()
+    by_hand(pipeline, addition)
+    with pytest.raises(RebuildError, match=rf"would lose \({name}\)"):
+        rebuild(pipeline)
+    assert left_behind(pipeline) == []
+
+
+def test_a_crm_of_another_name_is_no_damaged_one(
+    make_used: Callable[..., Pipeline], make_pipeline: PipelineFactory
+) -> None:
+    other = crm_file(make_used()).rename(crm_file(make_used()).with_name("other.duckdb"))
+    renamed = make_pipeline(crm_url=f"duckdb:///{other}")
+    with pytest.raises(CrmError, match="another file name"):
+        rebuild(renamed)
+    assert other.exists()
 
 
 def test_two_at_once_are_one_too_many(make_used: Callable[..., Pipeline]) -> None:

@@ -16,7 +16,8 @@ WHERE
     {BY_A_PERSON}
     OR (
         NOT $assign_anew
-        AND stored.agent_id IS NOT NULL
+        -- Where the old CRM found nobody and the new one does, that is for the better.
+        AND (stored.agent_id IS NOT NULL OR new.agent_id IS NULL)
         AND ROW(
             stored.listing_reference, stored.portal_agent_id, stored.portal_agent_kind
         ) IS NOT DISTINCT FROM ROW(
