@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, and says on what machine."""
 
-from bench import archive_year, backfill, poll, rate, steps, webhook
+from bench import analysis, archive_year, backfill, poll, rate, readers, steps, webhook
 from bench.machine import describe_machine
 
 
@@ -13,6 +13,8 @@ def main() -> None:
     rate.main()
     archive_year.main()
     webhook.main()
+    analysis.main()
+    readers.main()
 
 
 if __name__ == "__main__":

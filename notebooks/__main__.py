@@ -87,14 +87,14 @@ def _serve(environment: dict[str, str], port: int, *, no_browser: bool) -> int:
     command = [
         *(sys.executable, "-m", "jupyterlab", f"--notebook-dir={FOLDER}", f"--port={port}"),
         f"--LabApp.default_url=/lab/tree/{first}",
-        # Nothing is asked of anybody on the network.
-        "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--no-browser"] if no_browser else []),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
+    # Neither for updates nor for news is anybody asked on the network.
+    settings = {"JUPYTER_CONFIG_PATH": str(FOLDER / "jupyter")}
     return subprocess.run(  # noqa: S603 - Jupyter of this environment
-        command, env={**os.environ, **environment}, check=False
+        command, env={**os.environ, **environment, **settings}, check=False
     ).returncode
 
 

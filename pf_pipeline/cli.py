@@ -133,6 +133,33 @@ def subscribe(
 
 
 @app.command()
+def rebuild(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would differ; keep the CRM as it is.")
+    ] = False,
+    assign_anew: Annotated[
+        bool,
+        typer.Option(
+            "--assign-anew",
+            help="Let today's properties and agents decide for every lead that no person gave "
+            "away; else agents keep their leads.",
+        ),
+    ] = False,
+) -> None:
+    """Make the CRM anew from the raw archive and the reference data, and compare both.
+
+    The old CRM stays in use until the new one is whole. People's decisions on agents are kept;
+    whatever else was changed by hand is not.
+    """
+    with _ending_clearly():
+        from pf_pipeline.commands.rebuild import run_rebuild
+        from pf_pipeline.settings import load_settings
+
+        run_rebuild(load_settings(), Console(), dry_run=dry_run, assign_anew=assign_anew)
+
+
+@app.command()
 def doctor() -> None:
     """Look at settings, reference data, token, portal, CRM, disk and webhooks; one line each."""
     with _ending_clearly():

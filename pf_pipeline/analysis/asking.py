@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -12,10 +11,10 @@ import pyarrow as pa
 
 from pf_pipeline.analysis.errors import QueryError
 from pf_pipeline.analysis.masking import Column, check_revealed
-from pf_pipeline.analysis.opening import reading
-from pf_pipeline.analysis.statements import check_statement, sentence
+from pf_pipeline.analysis.opening import attached
+from pf_pipeline.analysis.statements import sentence, tables_read
 from pf_pipeline.crm.connection import SCHEMAS, database_path
-from pf_pipeline.leads.frames import frame_of
+from pf_pipeline.leads.frames import FEW_THREADS, frame_of
 from pf_pipeline.settings import Settings, load_settings
 
 LONGEST_SECONDS = 20.0
@@ -57,13 +56,16 @@ def query(
     settings = settings or load_settings()
     revealed = {reveal} if isinstance(reveal, str) else {*reveal}
     path = database_path(settings.crm_location)
-    with reading(path, settings.lock_timeout_seconds) as (connection, alias):
-        _cover(connection, alias, path, revealed)
+    with duckdb.connect(config=FEW_THREADS) as connection:
         connection.execute(f"SET TimeZone = '{settings.display_timezone}'")
-        connection.execute("SET enable_external_access = false")
         connection.execute("SET python_enable_replacements = false")
-        check_statement(connection, sql)
-        with _no_longer_than(longest, connection):
+        read = tables_read(connection, sql)
+        with (
+            attached(connection, path, settings.lock_timeout_seconds) as alias,
+            _no_longer_than(longest, connection),
+        ):
+            _cover(connection, alias, path, read, revealed)
+            connection.execute("SET enable_external_access = false")
             try:
                 answer = connection.sql(sql, params=list(parameters)).to_arrow_table()
             except duckdb.InterruptException:
@@ -77,32 +79,68 @@ def query(
 
 
 def _cover(
-    connection: duckdb.DuckDBPyConnection, alias: str, path: Path, revealed: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    alias: str,
+    path: Path,
+    read: Collection[str],
+    revealed: Collection[str],
 ) -> None:
-    """Put views in the place of the CRM's tables, which mask what is not revealed."""
-    rows = connection.execute(
-        """
-        SELECT schema_name, table_name, column_name, data_type
-        FROM duckdb_columns()
-        WHERE database_name = ?
-        ORDER BY schema_name, table_name, column_index
-        """,
-        [alias],
-    ).fetchall()
-    check_revealed(revealed, [Column(*row[1:]) for row in rows])
+    """Put views in the place of the tables that are read, which mask what is not revealed."""
+    columns = {name: _columns(connection, _place_of(name, alias, path), name) for name in read}
+    if revealed or not read or not all(columns.values()):
+        columns = _all_columns(connection, alias, path)
+        if "crm.leads" not in columns:
+            raise QueryError(f"The CRM {path} has no leads yet: load some first.")
+        check_revealed(revealed, [column for each in columns.values() for column in each])
     for schema in SCHEMAS:
         connection.execute(f"CREATE SCHEMA {schema}")
-    names = set()
-    for (home, table), columns in groupby(rows, key=lambda row: (row[0], row[1])):
-        # In crm.duckdb the tables of the schema crm stand in main, and likewise for the other.
-        schema = path.stem.lower() if home == "main" else home
-        if schema in SCHEMAS:
-            names.add(f"{schema}.{table}")
-            selected = ", ".join(Column(*row[1:]).expression(revealed) for row in columns)
-            source = f'{alias}.{home}."{table}"'
-            connection.execute(f'CREATE VIEW {schema}."{table}" AS SELECT {selected} FROM {source}')
-    if "crm.leads" not in names:
-        raise QueryError(f"The CRM {path} has no leads yet: load some first.")
+    for name, its_columns in columns.items():
+        selected = ", ".join(column.expression(revealed) for column in its_columns)
+        source = _place_of(name, alias, path)
+        connection.execute(f"CREATE VIEW {_quoted(name)} AS SELECT {selected} FROM {source}")
+
+
+def _place_of(name: str, alias: str, path: Path) -> str:
+    """Where a table such as ``crm.leads`` stands in the CRM's file.
+
+    In ``crm.duckdb`` the tables of the schema ``crm`` stand in ``main``, likewise for the other.
+    """
+    schema, _, table = name.partition(".")
+    home = "main" if path.stem.lower() == schema else schema
+    return f"{alias}.{_quoted(f'{home}.{table}')}"
+
+
+def _quoted(name: str) -> str:
+    schema, _, table = name.partition(".")
+    escaped = table.replace('"', '""')
+    return f'{schema}."{escaped}"'
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, place: str, name: str) -> list[Column]:
+    """A table's columns; none if it is not there."""
+    try:
+        rows = connection.execute(f"DESCRIBE {place}").fetchall()
+    except duckdb.CatalogException:
+        return []
+    return [Column(name.partition(".")[2], *row[:2]) for row in rows]
+
+
+def _all_columns(
+    connection: duckdb.DuckDBPyConnection, alias: str, path: Path
+) -> dict[str, list[Column]]:
+    """The columns of all tables; asking DuckDB for them takes longer than most questions."""
+    tables = connection.execute(
+        "SELECT DISTINCT schema_name, table_name FROM duckdb_tables() WHERE database_name = ?",
+        [alias],
+    ).fetchall()
+    names = {
+        f"{path.stem.lower() if home == 'main' else home}.{table}".lower() for home, table in tables
+    }
+    return {
+        name: _columns(connection, _place_of(name, alias, path), name)
+        for name in sorted(names)
+        if name.partition(".")[0] in SCHEMAS
+    }
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 
 from pf_pipeline.analysis.errors import QueryError
 from pf_pipeline.crm.connection import LOCK_MESSAGES
-from pf_pipeline.leads.frames import FEW_THREADS
 
 READER_RETRY_SECONDS = 0.01
 _one_at_a_time = threading.Lock()
@@ -25,15 +24,16 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def reading(path: Path, timeout: float) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """Attach the CRM read-only to an empty database of its own, and let it go again.
+def attached(connection: duckdb.DuckDBPyConnection, path: Path, timeout: float) -> Iterator[str]:
+    """Attach the CRM read-only, and let it go again.
 
     Args:
+        connection: An empty database in memory.
         path: The CRM's file.
         timeout: Seconds to wait for a load.
 
     Yields:
-        A connection, and the name under which the CRM stands in it: one that nobody can guess.
+        The name under which the CRM stands in the database: one that nobody can guess.
 
     Raises:
         QueryError: There is no CRM, it is held for too long, or it is no DuckDB database.
@@ -45,11 +45,11 @@ def reading(path: Path, timeout: float) -> Iterator[tuple[duckdb.DuckDBPyConnect
         raise QueryError(_held(path, timeout))
     try:
         alias = f"source_{secrets.token_hex(8)}"
-        with duckdb.connect(config=FEW_THREADS) as connection:
-            with _turnstile(path, timeout):
-                _attach(connection, path, alias, deadline, timeout)
-            yield connection, alias
+        with _turnstile(path, timeout):
+            _attach(connection, path, alias, deadline, timeout)
+        yield alias
     finally:
+        connection.close()
         _one_at_a_time.release()
 
 

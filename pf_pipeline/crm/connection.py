@@ -16,13 +16,15 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from pf_pipeline.crm.errors import CrmAddressError, CrmError
+from pf_pipeline.crm.errors import CrmAddressError, CrmBusyError, CrmError
 from pf_pipeline.leads.frames import FEW_THREADS
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
 IN_MEMORY = ":memory:"
 SCHEMAS = ("crm", "pipeline")
+KNOWN_BY = {"crm": "lead_events", "pipeline": "lead_observations"}
+"""A table by which each schema is found in a database that is called otherwise."""
 MARKER = "pipeline.schema_marker"
 FINGERPRINT = hashlib.sha256(SCHEMA.encode()).hexdigest()
 TABLES = re.findall(r"^CREATE TABLE IF NOT EXISTS (\S+)", SCHEMA, re.MULTILINE)
@@ -65,19 +67,8 @@ def open_database(location: str, lock_timeout: float) -> Iterator[duckdb.DuckDBP
     """
     path = database_path(location)
     deadline = time.monotonic() + lock_timeout
-    lock = FileLock(f"{path}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=lock_timeout)
-    except Timeout:
-        raise CrmError(
-            f"Another run held the CRM {path} for more than {lock_timeout:g} s: try again, or "
-            "raise PF_LOCK_TIMEOUT_SECONDS."
-        ) from None
-    except OSError as error:
-        raise CrmError(f"The CRM {path} cannot be opened: {error.strerror}.") from None
-    try:
-        connection = _connect(path, deadline)
+    with held(path, lock_timeout):
+        connection = connect(path, deadline)
         try:
             try:
                 _prepare(connection, path)
@@ -86,6 +77,29 @@ def open_database(location: str, lock_timeout: float) -> Iterator[duckdb.DuckDBP
             yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def held(path: Path, lock_timeout: float) -> Iterator[None]:
+    """Hold a CRM's lock, whether or not the file stands: nobody else of this project opens it.
+
+    Raises:
+        CrmBusyError: Others hold it for too long.
+        CrmError: There can be no such file.
+    """
+    lock = FileLock(f"{path}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=lock_timeout)
+    except Timeout:
+        raise CrmBusyError(
+            f"Another run held the CRM {path} for more than {lock_timeout:g} s: try again, or "
+            "raise PF_LOCK_TIMEOUT_SECONDS."
+        ) from None
+    except OSError as error:
+        raise CrmError(f"The CRM {path} cannot be opened: {error.strerror}.") from None
+    try:
+        yield
     finally:
         lock.release()
 
@@ -106,14 +120,41 @@ def database_path(location: str) -> Path:
     return Path(path)
 
 
-def _connect(path: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, deadline: float | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a file whose lock is held.
+
+    Args:
+        path: The file.
+        deadline: On the monotonic clock: so long other programs are waited for.
+
+    Raises:
+        CrmBusyError: Another program has it open.
+        CrmError: It cannot be opened.
+    """
     while True:
         try:
             return duckdb.connect(str(path), config=FEW_THREADS)
         except duckdb.Error as error:
-            if not _is_locked(error) or time.monotonic() > deadline:
+            if not _is_locked(error):
                 raise CrmError(_why_not(path, error)) from None
+            if deadline is None or time.monotonic() > deadline:
+                raise CrmBusyError(_why_not(path, error)) from None
             time.sleep(RETRY_SECONDS)
+
+
+def home_of(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> str:
+    """The schema in which the tables of ``crm`` or ``pipeline`` stand in an attached database.
+
+    Raises:
+        CrmError: It has no such tables.
+    """
+    found = connection.execute(
+        "SELECT schema_name FROM duckdb_tables() WHERE database_name = ? AND table_name = ?",
+        [database, KNOWN_BY[schema]],
+    ).fetchall()
+    if not found:
+        raise CrmError(f"The CRM that is to be replaced has no table {schema}.{KNOWN_BY[schema]}.")
+    return str(found[0][0])
 
 
 def _is_locked(error: duckdb.Error) -> bool:

@@ -5,6 +5,10 @@ class CrmError(Exception):
     """The CRM cannot be opened or written; the message is one sentence."""
 
 
+class CrmBusyError(CrmError):
+    """Somebody else has the CRM open; it may be tried again."""
+
+
 class CrmAddressError(CrmError):
     """The address of the CRM is of no known kind."""
 

@@ -170,6 +170,10 @@ class Warehouse:
             run(connection, deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
         return _loaded(actions, observations["lead_id"].nunique())
 
+    def move_webhook_cursor(self, inbox_id: str, number: int) -> None:
+        """Note that all of an inbox up to a number is loaded; a cursor never goes back."""
+        self._connection.execute(deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
+
     def webhook_cursor(self, inbox_id: str) -> int:
         """The number of the last delivery of an inbox that is loaded; 0 if none is."""
         found = self._connection.execute(deliveries.CURSOR, [inbox_id]).fetchone()

@@ -95,10 +95,16 @@ def deliveries_until(archive: Archive, days: Sequence[date]) -> dict[str, dateti
     """When the last delivery arrived that is staged, by partition key; days without are absent."""
     found = {}
     for day in days:
-        deliveries = archive.webhook_events.deliveries(day, archive.rejected.sources(day))
-        if deliveries:
-            found[day.isoformat()] = deliveries[-1].received_at
+        arrival = last_arrival(archive, day, archive.rejected.sources(day))
+        if arrival is not None:
+            found[day.isoformat()] = arrival
     return found
+
+
+def last_arrival(archive: Archive, day: date, sources: frozenset[str]) -> datetime | None:
+    """When the last delivery of a day arrived, among some sources; None without deliveries."""
+    deliveries = archive.webhook_events.deliveries(day, sources)
+    return deliveries[-1].received_at if deliveries else None
 
 
 def _staged(archive: Archive, crm_name: str, day: date) -> _StagedDay:

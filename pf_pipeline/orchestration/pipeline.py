@@ -155,14 +155,14 @@ class Pipeline:
         The staged files name what they were made of: what comes in meanwhile is for the next time.
         """
         sources = self.archive.sources(day)
-        observed = self._observe(day, sources)
+        observed = self.observe_day(day, sources)
         self.archive.observations.write(day, observed.observations, sources)
         self.archive.rejected.write(day, observed.rejected, sources)
         self.watcher.day_finished("validated", day)
         return observed
 
-    def _observe(self, day: date, sources: frozenset[str]) -> Observed:
-        """What was polled and what was delivered, by the same functions."""
+    def observe_day(self, day: date, sources: frozenset[str]) -> Observed:
+        """Parse and validate what was polled and what was delivered, by the same functions."""
         polled = observe(
             self.archive.raw_leads.sightings(day, sources),
             partition_key=day.isoformat(),

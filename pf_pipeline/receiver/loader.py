@@ -90,6 +90,7 @@ class Loader:
         cursor: CursorFunction,
         line: Line,
         tell: Callable[[Told], None],
+        crm: Callable[[], object] = lambda: None,
     ) -> None:
         """Name the parts.
 
@@ -99,6 +100,7 @@ class Loader:
             cursor: Says where to begin.
             line: Says when there is news, and when to stop.
             tell: Hears what became of the deliveries.
+            crm: Tells one CRM from another that took its place: restored, rebuilt, or made anew.
         """
         self._inbox = inbox
         self._load = load
@@ -107,7 +109,8 @@ class Loader:
         self._tell = tell
         self._failures = 0
         self._trials = 0
-        self._inbox_id = ""
+        self._crm = crm
+        self._known: tuple[str, object] | None = None
         self._position: int | None = None
 
     def run(self) -> None:
@@ -129,9 +132,9 @@ class Loader:
         inbox_id = self._inbox.inbox_id
         if not inbox_id:
             return False  # nothing was ever stored
-        if self._position is None or inbox_id != self._inbox_id:
-            self._position = self._cursor(inbox_id)
-            self._inbox_id = inbox_id
+        if self._position is None or self._known != (inbox_id, self._crm()):
+            self._position = self._cursor(inbox_id)  # this makes a CRM that is not there
+            self._known = inbox_id, self._crm()
             self._tell(Reached(self._position))
         batch = self._inbox.after(self._position, MOST_IN_A_BATCH)
         if batch:
@@ -172,7 +175,7 @@ class Loader:
 
     def _load_part(self, part: Sequence[Delivery]) -> None:
         started = perf_counter()
-        batch = self._load(part, self._inbox_id)
+        batch = self._load(part, self._inbox.inbox_id)
         self._tell(Loaded(len(part), perf_counter() - started, batch))
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:

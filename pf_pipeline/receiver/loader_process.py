@@ -18,7 +18,7 @@ from time import monotonic
 
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.receiver.loader import Failed, Loaded, Loader, Reached, SetAside, Told
-from pf_pipeline.receiver.loading import LoadedBatch, load_deliveries, loaded_until
+from pf_pipeline.receiver.loading import LoadedBatch, crm_file, load_deliveries, loaded_until
 from pf_pipeline.receiver.logs import fields, log, write_logs
 from pf_pipeline.receiver.metrics import Metrics
 from pf_pipeline.settings import Settings
@@ -189,6 +189,7 @@ def _load_until_stopped(settings: Settings, hears: Connection, speaks: Connectio
     # A terminal and a process manager send signals to all processes; the receiver decides.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_with_the_receiver, daemon=True).start()
     os.nice(NICENESS)
     write_logs()
     inbox = Inbox(settings.data_dir)
@@ -198,8 +199,19 @@ def _load_until_stopped(settings: Settings, hears: Connection, speaks: Connectio
         partial(loaded_until, settings),
         ParentLine(hears),
         partial(_tell, speaks),
+        partial(crm_file, settings),
     ).run()
     inbox.close()
+    # Tearing down the interpreter beside a thread makes native libraries complain in the log.
+    os._exit(0)
+
+
+def _end_with_the_receiver() -> None:
+    """End at once when the receiver was killed: the next one's loader does the batch again."""
+    receiver = multiprocessing.parent_process()
+    if receiver is not None:
+        receiver.join()
+        os._exit(1)
 
 
 def _tell(line: Connection, told: Told) -> None:

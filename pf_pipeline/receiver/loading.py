@@ -8,6 +8,7 @@ from itertools import groupby
 import pandas as pd
 
 from pf_pipeline.crm import open_crm
+from pf_pipeline.crm.connection import database_path
 from pf_pipeline.leads.deliveries import Delivery, sightings_of
 from pf_pipeline.leads.observing import observe
 from pf_pipeline.settings import Settings
@@ -87,6 +88,15 @@ def loaded_until(settings: Settings, inbox_id: str) -> int:
     """
     with open_crm(settings.crm_location, lock_timeout=settings.lock_timeout_seconds) as crm:
         return crm.webhook_cursor(inbox_id)
+
+
+def crm_file(settings: Settings) -> tuple[int, int] | None:
+    """Which file the CRM is, whatever it is called; None while there is none."""
+    try:
+        found = database_path(settings.crm_location).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _day(delivery: Delivery) -> date:

@@ -13,6 +13,7 @@ from threading import Timer
 import duckdb
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from pf_pipeline.analysis import QueryError, query
 from pf_pipeline.settings import Settings, load_settings
@@ -67,7 +68,7 @@ def test_an_answer_without_rows_has_columns(ask: Ask) -> None:
         "lead_id": "str",
         "created_at": "datetime64[us, Asia/Dubai]",
     }
-    assert found.join(found.set_index("lead_id"), on="lead_id", rsuffix="_2").empty
+    assert found.merge(found, on="lead_id").empty
 
 
 @pytest.mark.parametrize(
@@ -191,6 +192,17 @@ def test_a_reader_who_waits_too_long_is_told(
         f"The CRM {crm.path} was being written to for more than {A_WHILE} s: try again, or raise "
         "PF_LOCK_TIMEOUT_SECONDS."
     )
+
+
+def test_a_load_that_waits_for_readers_is_not_overtaken(settings: Settings, crm: CrmFile) -> None:
+    hurried = settings.model_copy(update={"lock_timeout_seconds": A_WHILE})
+    # As a load has it that waits behind its lock until those who read are done.
+    with (
+        FileLock(f"{crm.path}.lock"),
+        other_process(hold_read_only, crm),
+        pytest.raises(QueryError, match="was being written to"),
+    ):
+        query(COUNT, settings=hurried)
 
 
 def test_readers_do_not_wait_for_each_other(ask: Ask, crm: CrmFile) -> None:

@@ -30,6 +30,7 @@ REAL_PORTAL = "https://atlas.propertyfinder.com"
 AFTER_THE_FIRST_STEPS = {
     # Which pages take for granted that .env is there, or that real leads have come in.
     "README.md": (False, False),
+    "docs/notebooks.md": (False, False),
     "docs/running-in-production.md": (True, True),
 }
 

@@ -221,3 +221,22 @@ def test_an_inbox_that_is_another_is_read_from_its_own_beginning(inbox: Inbox) -
         Loader(inbox, load, lambda name: cursors.get(name, 0), line, lambda _: None).run()
     second = inbox.inbox_id
     assert loaded == [(first, number) for number in range(1, 6)] + [(second, 1), (second, 2)]
+
+
+def test_a_crm_that_took_the_place_of_another_is_asked_where_to_begin(inbox: Inbox) -> None:
+    """One that was restored from a backup knows less than the one before."""
+    fill(inbox, 5)
+    crm, line = FakeCrm(), PatientLine()
+    places = ["first"]
+    waits = iter([False, True])
+
+    def restore(_seconds: float) -> None:
+        if line.stopping or next(waits):
+            line.stopping = True
+            return
+        places[0] = "second"
+        crm.cursor = 2
+
+    with mock.patch.object(line, "wait_for_news", restore):
+        Loader(inbox, crm.load, lambda _: crm.cursor, line, lambda _: None, lambda: places[0]).run()
+    assert crm.loaded == [1, 2, 3, 4, 5, 3, 4, 5]

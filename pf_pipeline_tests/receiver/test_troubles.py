@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pf_pipeline.receiver import WEBHOOK_PATH
 from pf_pipeline_tests.receiver.builders import envelope, sign
@@ -200,3 +201,14 @@ def test_signals_to_the_whole_group_leave_the_batch_to_the_receiver(folder: Path
         receiver.wait_until_loaded()
         assert loaders(receiver) == [loader]
         assert leads_in_crm(folder) == ["lead-1", "lead-2"]
+
+
+def test_a_loader_that_waits_for_the_crm_ends_with_a_receiver_that_is_killed(folder: Path) -> None:
+    """Or the loaders of receivers that were killed would make the next one's wait in turn."""
+    folder.mkdir()
+    with running_receiver(folder) as receiver, FileLock(f"{folder / 'crm.duckdb'}.lock"):
+        assert receiver.post(envelope(1)).status == 202
+        wait_until(lambda: bool(loaders(receiver)))
+        receiver.process.kill()
+        receiver.process.wait()
+        wait_until(lambda: not any(map(runs, loaders(receiver))))
