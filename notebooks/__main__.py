@@ -16,7 +16,7 @@ from pathlib import Path
 from nbclient.exceptions import CellExecutionError
 
 from notebooks.demo_crm import build_demo_crm
-from notebooks.executing import FOLDER, SCRIPTS, executed, pair_of, write_pair
+from notebooks.filling import FOLDER, SCRIPTS, executed, pair_of, write_pair
 from pf_pipeline.commands.sandbox_settings import SANDBOX_PORT
 from pf_pipeline.crm.connection import database_path
 from pf_pipeline.sandbox import SandboxOptions, running_sandbox

@@ -22,7 +22,7 @@ from pf_pipeline.crm.errors import (
     CrmDamagedError,
     CrmError,
 )
-from pf_pipeline.leads.frames import FEW_THREADS
+from pf_pipeline.leads.frames import FEW_THREADS, show_no_progress
 
 SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 URL_PREFIX = "duckdb:///"
@@ -43,8 +43,6 @@ PROBE = " ".join(
 
 SESSION = """
 SET TimeZone = 'UTC';
--- In a process without a script of its own DuckDB would think that a person is looking on.
-SET enable_progress_bar = false;
 -- Up to so many leads are looked up by the indexes, and not by reading whole tables.
 SET dynamic_or_filter_threshold = 2000;
 """
@@ -180,6 +178,7 @@ def _why_not(path: Path, error: duckdb.Error) -> str:
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(SESSION)
+    show_no_progress(connection)
     with suppress(duckdb.CatalogException, duckdb.BinderException):
         made_of = connection.execute(PROBE).fetchall()
         if made_of == [(FINGERPRINT,)]:

@@ -16,6 +16,7 @@ import duckdb
 from pf_pipeline.crm.connection import SESSION, connect, held, home_of
 from pf_pipeline.crm.errors import CrmError
 from pf_pipeline.crm.statements import carrying
+from pf_pipeline.leads.frames import show_no_progress
 
 OLD = "the_old_crm"
 LEAD_KEY = "stored.lead_id"
@@ -80,6 +81,7 @@ def beside(new: Path, old: Path, patience: float) -> Iterator[duckdb.DuckDBPyCon
     with closing(connect(new, deadline)) as connection:
         try:
             connection.execute(SESSION)
+            show_no_progress(connection)
             connection.execute(f"ATTACH '{address}' AS {OLD} (READ_ONLY)")
             yield connection
         except duckdb.Error as error:

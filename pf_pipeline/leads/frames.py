@@ -4,6 +4,7 @@ Texts are Arrow-backed strings, whole numbers nullable integers, instants UTC: a
 missing throughout keeps its type.
 """
 
+from contextlib import suppress
 from functools import cache
 
 import duckdb
@@ -42,8 +43,18 @@ def select(sql: str, **relations: pd.DataFrame) -> pd.DataFrame:
 def _database() -> duckdb.DuckDBPyConnection:
     """An empty database in memory; opening one takes longer than most queries."""
     database = duckdb.connect(config=FEW_THREADS)
-    database.execute("SET enable_progress_bar = false")  # nobody looks on
+    show_no_progress(database)
     return database
+
+
+def show_no_progress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep DuckDB from drawing progress bars.
+
+    In a process without a script of its own it thinks that a person is looking on. In Jupyter it
+    draws none where the package for it is missing, and takes no wish about it either.
+    """
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
 
 
 def _pandas_type(type_: pa.DataType) -> object:

@@ -18,17 +18,19 @@ pytestmark = pytest.mark.browser
 GROUPS = {
     "crm": ["call_recordings", "crm_leads"],
     "leads": ["assigned_leads", "validated_leads"],
-    "portal": ["portal_listings", "portal_users", "raw_leads"],
+    "portal": ["portal_listings", "portal_users", "raw_leads", "raw_webhook_events"],
     "reference": ["agents", "properties"],
+    "reports": ["lead_report"],
 }
 REFERENCE = {"agents", "properties", "portal_users", "portal_listings"}
 ASSETS = {asset for assets in GROUPS.values() for asset in assets}
-BY_DAY = ASSETS - REFERENCE
+REPORT = {"lead_report"}
+BY_DAY = ASSETS - REFERENCE - REPORT
 CHECKS = {
     "raw_leads": ["sweeps_complete"],
     "validated_leads": ["rejects_under_threshold", "schema"],
     "assigned_leads": ["lead_ids_unique", "unassigned_share"],
-    "crm_leads": ["everything_accounted_for"],
+    "crm_leads": ["arrived_by_webhook", "everything_accounted_for"],
 }
 WEEK, WEEK_BEFORE = ("2025-12-13", "2025-12-19"), ("2025-12-06", "2025-12-12")
 LONGEST_REFRESH = 60
@@ -102,10 +104,10 @@ def test_a_week_launched_from_the_job_is_one_run(visitor: Visitor, ui: RunningUi
 
 
 @pytest.mark.timeout(600)
-def test_a_week_launched_from_the_asset_graph_is_three_runs(
+def test_a_week_launched_from_the_asset_graph_is_four_runs(
     visitor: Visitor, ui: RunningUi, sample_day_run: str
 ) -> None:
-    """What has no partitions comes first, by itself; what needs it comes last."""
+    """What has no partitions comes first, by itself; what needs it comes after it."""
     visitor.open("/asset-groups")
     visitor.choose_partitions(f"[{WEEK_BEFORE[0]}...{WEEK_BEFORE[1]}]")
     visitor.sees("7 partitions")
@@ -117,8 +119,9 @@ def test_a_week_launched_from_the_asset_graph_is_three_runs(
     assert {run.status for run in runs} == {"SUCCESS"}
     assert {run.assets for run in runs} == {
         frozenset(REFERENCE),
-        frozenset({"raw_leads", "validated_leads"}),
+        frozenset({"raw_leads", "raw_webhook_events", "validated_leads"}),
         frozenset({"assigned_leads", "crm_leads", "call_recordings"}),
+        frozenset(REPORT),
     }
     assert all(is_green(ui, asset, *WEEK_BEFORE) for asset in BY_DAY)
     # Properties and agents were read again and are the same: no other day is out of date.
@@ -173,9 +176,11 @@ def test_a_check_executed_by_itself_looks_at_every_day_that_there_is(
         return [run for run in ui.instance.runs(statuses=["SUCCESS"]) if not run.assets]
 
     wait_for(finished, LONGEST_REFRESH, "the run of the check")
-    (check,) = ui.instance.told_of("crm_leads")["assetChecksOrError"]["checks"]
-    evaluation = check["executionForLatestMaterialization"]["evaluation"]
-    assert SAMPLE_DAY in evaluation["description"]
+    checks = ui.instance.told_of("crm_leads")["assetChecksOrError"]["checks"]
+    assert len(checks) == len(CHECKS["crm_leads"])
+    for check in checks:
+        evaluation = check["executionForLatestMaterialization"]["evaluation"]
+        assert SAMPLE_DAY in evaluation["description"]
 
 
 @pytest.mark.usefixtures("sample_day_run")

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from notebooks.__main__ import environment_for
-from notebooks.executing import FOLDER, SCRIPTS, executed
+from notebooks.filling import FOLDER, SCRIPTS, executed
 from pf_pipeline.settings import load_settings
 from pf_pipeline_tests.crm.builders import CrmFile, guide_lead, lead, seen
 from pf_pipeline_tests.notebooks.shutting_off import NO_PROXY_LEADS_OUT, SHUT_OFF

@@ -11,9 +11,22 @@ import yaml
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline_tests.conftest import PROJECT
 
-PARTITIONED = {"raw_leads", "validated_leads", "assigned_leads", "crm_leads", "call_recordings"}
+PARTITIONED = {
+    "raw_leads",
+    "raw_webhook_events",
+    "validated_leads",
+    "assigned_leads",
+    "crm_leads",
+    "call_recordings",
+}
 ASSETS = PARTITIONED | {"properties", "agents", "portal_users", "portal_listings", "lead_report"}
-OF_COLUMNS_NAMED_ELSEWHERE = {"raw_leads", "crm_leads", "call_recordings", "lead_report"}
+OF_COLUMNS_NAMED_ELSEWHERE = {
+    "raw_leads",
+    "raw_webhook_events",
+    "crm_leads",
+    "call_recordings",
+    "lead_report",
+}
 
 
 def specs() -> dict[str, dg.AssetSpec]:
@@ -80,6 +93,7 @@ def test_blocking_checks_stop_and_the_warning_does_not() -> None:
         "lead_ids_unique": True,
         "unassigned_share": False,
         "everything_accounted_for": True,
+        "arrived_by_webhook": False,
     }
 
 
