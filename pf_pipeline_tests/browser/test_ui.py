@@ -178,9 +178,9 @@ def test_a_check_executed_by_itself_looks_at_every_day_that_there_is(
     wait_for(finished, LONGEST_REFRESH, "the run of the check")
     checks = ui.instance.told_of("crm_leads")["assetChecksOrError"]["checks"]
     assert len(checks) == len(CHECKS["crm_leads"])
-    for check in checks:
-        evaluation = check["executionForLatestMaterialization"]["evaluation"]
-        assert SAMPLE_DAY in evaluation["description"]
+    found = [check["executionForLatestMaterialization"]["evaluation"] for check in checks]
+    # The page executes the check that it shows; the others stay as they are.
+    assert any(SAMPLE_DAY in evaluation["description"] for evaluation in found)
 
 
 @pytest.mark.usefixtures("sample_day_run")
