@@ -28,8 +28,10 @@ from pf_pipeline.leads.observing import Observed, Sighting, observe
 from pf_pipeline_tests.crm.builders import (
     AGENTS,
     DAY,
+    LINAS_USER,
     NOON,
     PROPERTIES,
+    UNKNOWN_USER,
     CrmFile,
     Record,
     Row,
@@ -49,6 +51,8 @@ TABLES = {
     # A row without an agent says the same as none.
     "pipeline.given_agents": "agent_id IS NOT NULL",
 }
+PROFILES = {LINAS_USER: 77003, UNKNOWN_USER: 99999}
+"""The public profiles of these users: events name agents by those."""
 NO_LEADS = (b"no JSON", b"[]", b'{"id": "evt", "entity": {}}', b'{"id": "lead_1"}', b"[7, null]")
 BROKEN_RECORDS: tuple[Record, ...] = ({"id": "lead_1"}, {"createdAt": "2025-12-19T10:30:00Z"})
 
@@ -60,7 +64,7 @@ def event_of(sight: Sight, number: int) -> bytes:
         "status": sight.status,
         "sender": {"name": sight.name},
         "listing": {"id": sight.listing, "reference": sight.reference},
-        "publicProfile": {"id": sight.user} if sight.user else None,
+        "publicProfile": {"id": PROFILES[sight.user]} if sight.user else None,
     }
     event = {
         "id": f"evt_{number}",
