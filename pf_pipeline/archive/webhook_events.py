@@ -34,6 +34,8 @@ DAY_PREFIX, BATCH_PREFIX, PACK_PREFIX = "date=", "batch=", "pack="
 SUFFIX = ".jsonl.gz"
 FORMAT_VERSION = 1
 DIGEST_LENGTH = 12
+CROWDED_BATCHES = 72
+"""A quarter of a day of polls, each of which archives what came since the one before."""
 
 
 class RawWebhookEvents:
@@ -94,6 +96,10 @@ class RawWebhookEvents:
         names = [name for name in listed(self._root) if name.startswith(DAY_PREFIX)]
         days = [date.fromisoformat(name.removeprefix(DAY_PREFIX)) for name in names]
         return [day for day in days if self._files(day)]
+
+    def is_crowded(self, day: date) -> bool:
+        """Whether a day has so many files that it should be packed before it is over."""
+        return len(self._files(day)) >= CROWDED_BATCHES
 
     def pack(self, day: date) -> int:
         """Bring the day's batches into one file, which is read back before any original goes.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pf_pipeline.crm.connection import SESSION, connect, held, home_of
+from pf_pipeline.crm.connection import SESSION, connect, home_of
 from pf_pipeline.crm.errors import CrmError
 from pf_pipeline.crm.statements import carrying
 from pf_pipeline.leads.frames import show_no_progress
@@ -176,9 +176,11 @@ def differences(connection: duckdb.DuckDBPyConnection) -> list[TableDifference]:
 def put_in_place(new: Path, old: Path) -> None:
     """Rename a new CRM over the old one, so that a crash leaves the one or the other, whole.
 
+    The folder's own entry is not flushed: a power cut may bring the old one back.
+
     Args:
         new: Closed, and on the same file system.
-        old: Locked by :func:`held`; it need not stand.
+        old: Locked by :func:`~pf_pipeline.crm.connection.held`; it need not stand.
 
     Raises:
         CrmError: Something is still to be written to one of them.
@@ -194,7 +196,6 @@ def put_in_place(new: Path, old: Path) -> None:
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(old)
-    flush(old.parent)
 
 
 def put_aside(damaged: Path, stamp: str) -> Path:
@@ -211,26 +212,6 @@ def put_aside(damaged: Path, stamp: str) -> Path:
     return aside
 
 
-def flush(folder: Path) -> None:
-    """Make a folder's renames survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _log_of(path: Path) -> Path:
     """DuckDB's log of what is not in its file yet."""
     return path.with_name(f"{path.name}.wal")
-
-
-__all__ = [
-    "TableDifference",
-    "beside",
-    "carry_over",
-    "differences",
-    "held",
-    "put_aside",
-    "put_in_place",
-]

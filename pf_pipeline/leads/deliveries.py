@@ -17,9 +17,6 @@ from pf_pipeline.leads.observing import Sighting
 from pf_pipeline.leads.parser import Rejection, parse_instant
 from pf_pipeline.leads.schema import EARLIEST
 
-LEAD_EVENTS = ("lead.created", "lead.updated", "lead.assigned")
-"""The events of leads (contract, webhooks). Project leads never fire the first."""
-
 LONGEST_EVENT_ID = 200
 """Longer than any id that names an event; beyond it, only the body's digest is used."""
 

@@ -32,6 +32,7 @@ def archive_deliveries(
 
     Raises:
         InboxError: The inbox cannot be read or written.
+        ValueError: A file of the archive is damaged; the deliveries are archived all the same.
     """
     archived = {}
     with closing(Inbox(data_dir)) as inbox:
@@ -40,6 +41,8 @@ def archive_deliveries(
             deliveries = inbox.unarchived(day)
             archive.webhook_events.add(day, deliveries)
             inbox.mark_archived([delivery.number for delivery in deliveries])
+            if archive.webhook_events.is_crowded(day):
+                archive.webhook_events.pack(day)
             archived[day] = len(deliveries)
     return archived
 

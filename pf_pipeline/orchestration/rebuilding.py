@@ -8,26 +8,26 @@ takes the old one's place. Killed at any instant, the old CRM is untouched or th
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from pf_pipeline.archive.files import make_folder
+from pf_pipeline.archive.files import flush_folder, make_folder
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.archive.snapshots import STAMP, RawSnapshots
 from pf_pipeline.crm import CrmDamagedError
-from pf_pipeline.crm.connection import database_path
+from pf_pipeline.crm.connection import database_path, held
 from pf_pipeline.crm.reference_data import KEEP_CRM_TABLES
 from pf_pipeline.crm.replacing import (
     TableDifference,
     beside,
     carry_over,
     differences,
-    held,
     own_additions,
     put_aside,
     put_in_place,
@@ -103,31 +103,33 @@ def rebuild(
             "damaged: set PF_PROPERTIES and PF_AGENTS to files."
         )
     with _own_folder(path) as folder:
-        new = _NewCrm(pipeline, folder / path.name, on_day, damage)
-        new.bring_reference_data()
+        new = _NewCrm(pipeline, folder / path.name, path, damage, on_day)
+        new.bring_portal_directory()
+        with held(path, pipeline.settings.lock_timeout_seconds):
+            new.bring_reference_data()
         for _ in range(MOST_ROUNDS):
             if not new.load_what_is_missing():
                 break
         with held(path, pipeline.settings.lock_timeout_seconds):
             new.load_the_rest()
-            new.renew_reference_data(path)
-            return _finish(new, path, dry_run=dry_run, assign_anew=assign_anew)
+            new.bring_reference_data()
+            return _finish(new, dry_run=dry_run, assign_anew=assign_anew)
 
 
-def _finish(new: "_NewCrm", path: Path, *, dry_run: bool, assign_anew: bool) -> Rebuilt:
-    damage = new.damage
+def _finish(new: "_NewCrm", *, dry_run: bool, assign_anew: bool) -> Rebuilt:
     found: list[TableDifference] = []
     carried, aside = 0, None
-    if path.exists() and damage is None:
-        with beside(new.path, path, new.pipeline.settings.lock_timeout_seconds) as connection:
+    if new.has_old:
+        with new.beside_old() as connection:
             carried = carry_over(connection, assign_anew=assign_anew)
             found = differences(connection)
     leads = new.leads()
     if not dry_run:
-        if damage is not None:
-            aside = put_aside(path, f"{new.pipeline.now().astimezone(UTC):{STAMP}}")
-        put_in_place(new.path, path)
-    return Rebuilt(found, leads, carried, not dry_run, aside, damage)
+        if new.damage is not None:
+            aside = put_aside(new.old, f"{new.pipeline.now().astimezone(UTC):{STAMP}}")
+        put_in_place(new.path, new.old)
+        flush_folder(new.old.parent)
+    return Rebuilt(found, leads, carried, not dry_run, aside, new.damage)
 
 
 @dataclass
@@ -135,59 +137,54 @@ class _NewCrm:
     """The CRM that grows beside the old one.
 
     Attributes:
-        old: The pipeline with the old CRM behind it.
+        pipeline: The steps, over the new CRM.
         path: The new file.
+        old: The old one, which need not stand.
+        damage: Why the old one cannot be opened, if it cannot.
         on_day: Told of each day.
-        damage: Why the old CRM cannot be opened, if it cannot.
         loaded: Which sources of each day it has.
     """
 
-    old: Pipeline
+    pipeline: Pipeline
     path: Path
-    on_day: OnDay
+    old: Path
     damage: str | None
+    on_day: OnDay
     loaded: dict[date, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        settings = self.old.settings.model_copy(update={"crm_url": f"duckdb:///{self.path}"})
-        self.pipeline = replace(self.old, settings=settings)
+        settings = self.pipeline.settings.model_copy(update={"crm_url": f"duckdb:///{self.path}"})
+        self.pipeline = replace(self.pipeline, settings=settings)
 
-    def bring_reference_data(self) -> None:
-        """Bring what the rules decide by, from where the settings say."""
-        settings = self.pipeline.settings
-        kept: dict[str, pd.DataFrame] = {}
-        if KEEP_CRM_TABLES in (settings.properties, settings.agents):
-            with self.old.crm() as crm:
-                kept = {
-                    "properties": crm.query("SELECT * FROM crm.properties"),
-                    "agents": crm.query("SELECT * FROM crm.agents"),
-                }
+    def bring_portal_directory(self) -> None:
+        """Bring the portal's own users and listings, as they were read last.
+
+        Raises:
+            RebuildError: The snapshot of one of them is damaged.
+        """
+        data_dir = self.pipeline.settings.data_dir
         with self.pipeline.crm() as crm:
-            if settings.properties == KEEP_CRM_TABLES:
-                crm.replace_properties(kept["properties"])
-            if settings.agents == KEEP_CRM_TABLES:
-                crm.replace_agents(kept["agents"])
             for directory in (USERS, LISTINGS):
-                records = _latest_records(settings.data_dir, directory)
+                records = _latest_records(data_dir, directory)
                 if records:
                     directory.replace(crm, directory.read(records))
-        self.pipeline.refresh_properties()
-        self.pipeline.refresh_agents()
 
-    def renew_reference_data(self, old: Path) -> None:
-        """Bring what was changed since; only while the old CRM's lock is held.
+    def bring_reference_data(self) -> None:
+        """Bring properties and agents from where the settings say; once more takes what changed.
+
+        Only while the old CRM's lock is held.
 
         Raises:
             RebuildError: People keep tables or columns of their own in the old CRM.
         """
         settings = self.pipeline.settings
-        if old.exists() and self.damage is None:
-            with beside(self.path, old, settings.lock_timeout_seconds) as connection:
+        if self.has_old:
+            with self.beside_old() as connection:
                 additions = own_additions(connection)
                 if additions:
                     raise RebuildError(
-                        f"The CRM {old} holds what a rebuild would lose ({', '.join(additions)}): "
-                        "move it to another file first."
+                        f"The CRM {self.old} holds what a rebuild would lose "
+                        f"({', '.join(additions)}): move it to another file first."
                     )
                 take_over_reference_tables(
                     connection,
@@ -196,6 +193,15 @@ class _NewCrm:
                 )
         self.pipeline.refresh_properties()
         self.pipeline.refresh_agents()
+
+    @property
+    def has_old(self) -> bool:
+        """Whether there is an old CRM that can be read."""
+        return self.damage is None and self.old.exists()
+
+    def beside_old(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The new CRM with the old one attached; only while the old one's lock is held."""
+        return beside(self.path, self.old, self.pipeline.settings.lock_timeout_seconds)
 
     def load_what_is_missing(self) -> bool:
         """Load the days of which the archive has more; says whether there were any.

@@ -138,11 +138,11 @@ class Loader:
             self._tell(Reached(self._position))
         batch = self._inbox.after(self._position, MOST_IN_A_BATCH)
         if batch:
-            self._position = self._load_apart(batch)
+            self._position = self._load_apart(batch, inbox_id)
             self._tell(Reached(self._position))
         return bool(batch)
 
-    def _load_apart(self, batch: Sequence[Delivery]) -> int:
+    def _load_apart(self, batch: Sequence[Delivery], inbox_id: str) -> int:
         """Load a batch; if it breaks, halve it until what breaks it stands alone.
 
         Returns:
@@ -152,7 +152,7 @@ class Loader:
         while parts and (any_loaded or len(suspects) < MOST_SUSPECTS):
             part = parts.pop()
             try:
-                self._load_part(part)
+                self._load_part(part, inbox_id)
             except NOT_THE_DELIVERIES:
                 raise
             except Exception as error:
@@ -173,9 +173,9 @@ class Loader:
             self._set_aside(delivery, reason)
         return (batch if not parts else [suspects[-1][0]])[-1].number
 
-    def _load_part(self, part: Sequence[Delivery]) -> None:
+    def _load_part(self, part: Sequence[Delivery], inbox_id: str) -> None:
         started = perf_counter()
-        batch = self._load(part, self._inbox.inbox_id)
+        batch = self._load(part, inbox_id)
         self._tell(Loaded(len(part), perf_counter() - started, batch))
 
     def _set_aside(self, delivery: Delivery, error: Exception) -> None:

@@ -14,7 +14,8 @@ import requests
 from pf_pipeline.orchestration.instance import open_instance
 from pf_pipeline_tests.commands.conftest import RunCommand
 from pf_pipeline_tests.receiver.builders import SECRET, envelope, sign
-from pf_pipeline_tests.receiver.running import crm_rows, wait_until
+from pf_pipeline_tests.receiver.running import wait_until
+from pf_pipeline_tests.tables import crm_rows
 
 
 def test_without_a_secret_it_does_not_start(run: RunCommand) -> None:
@@ -73,7 +74,7 @@ def test_a_delivery_reaches_the_crm_and_dagster(
 
 def leads(data: Path) -> list[str]:
     try:
-        return [lead for (lead,) in crm_rows(data, "SELECT lead_id FROM leads")]
+        return [lead for (lead,) in crm_rows(data / "crm.duckdb", "SELECT lead_id FROM leads")]
     except Exception as error:  # noqa: BLE001 - the file is there before its tables are
         assert "leads" in str(error)  # noqa: PT017
         return []

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from pf_pipeline.archive.inbox import Inbox
+from pf_pipeline.archive.webhook_events import CROWDED_BATCHES
 from pf_pipeline.leads.deliveries import delivery_id
 from pf_pipeline.orchestration.build import build_definitions
 from pf_pipeline.orchestration.housekeeping import housekeeping_job
@@ -257,3 +258,15 @@ def test_housekeeping_packs_the_deliveries_of_days_that_are_over_and_empties_the
     inbox = Inbox(pipeline.settings.data_dir)
     assert [delivery.body for delivery in inbox.after(0, 10)] == [b"still to be archived"]
     inbox.close()
+
+
+def test_a_day_with_many_batches_is_packed_while_it_lasts(make_pipeline: PipelineFactory) -> None:
+    pipeline = make_pipeline()
+    for number in range(CROWDED_BATCHES + 1):
+        receive(pipeline, [(b"%d" % number, MIDNIGHT + timedelta(minutes=5 * number))])
+        pipeline.archive_deliveries([DAY])
+    files = list((pipeline.settings.data_dir / "raw/webhook_events").rglob("*.gz"))
+    assert len(files) == 2  # the pack, and what came after it
+    assert len(pipeline.archive.webhook_events.batches(DAY)) == CROWDED_BATCHES + 1
+    bodies = [delivery.body for delivery in pipeline.archive.webhook_events.deliveries(DAY)]
+    assert bodies == [b"%d" % number for number in range(CROWDED_BATCHES + 1)]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import duckdb
 from prometheus_client.parser import text_string_to_metric_families
 
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.receiver import WEBHOOK_PATH
 from pf_pipeline_tests.receiver.builders import sign
+from pf_pipeline_tests.tables import Row, crm_rows
 
 PATIENCE = 60.0
 
@@ -81,25 +81,13 @@ class Receiver:
         """Wait until everything that is stored was loaded or set aside."""
         wait_until(lambda: self.metric("pf_webhook_backlog_deliveries") == 0)
 
-    def crm_rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return crm_rows(self.folder, sql)
+    def crm_rows(self, sql: str) -> list[Row]:
+        return crm_rows(self.folder / "crm.duckdb", sql)
 
     def stop(self) -> int:
         """End it as a process manager does; gives its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
-
-
-def crm_rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """What a query finds in the CRM, once nobody else has it open."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with duckdb.connect(str(folder / "crm.duckdb"), read_only=True) as crm:
-                return crm.execute(sql).fetchall()
-        except duckdb.IOException:
-            assert time.monotonic() < deadline, "the CRM stayed locked"
-            time.sleep(0.05)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -240,3 +240,27 @@ def test_a_crm_that_took_the_place_of_another_is_asked_where_to_begin(inbox: Inb
     with mock.patch.object(line, "wait_for_news", restore):
         Loader(inbox, crm.load, lambda _: crm.cursor, line, lambda _: None, lambda: places[0]).run()
     assert crm.loaded == [1, 2, 3, 4, 5, 3, 4, 5]
+
+
+def test_a_batch_is_noted_in_the_inbox_that_it_was_read_from(inbox: Inbox) -> None:
+    """Or the cursor of an inbox that has just taken its place would be ahead of it."""
+    fill(inbox, 5)
+    first, after = inbox.inbox_id, inbox.after
+    noted: list[str] = []
+
+    def replaced_after_reading(number: int, limit: int) -> list[Delivery]:
+        batch = after(number, limit)
+        if inbox.inbox_id == first:
+            for path in inbox.path.parent.iterdir():
+                path.unlink()
+            fill(inbox, 2)
+        return batch
+
+    def load(_deliveries: Sequence[Delivery], inbox_id: str) -> LoadedBatch:
+        noted.append(inbox_id)
+        return LoadedBatch(0, 0, 0, 0, 0, {})
+
+    with mock.patch.object(inbox, "after", replaced_after_reading):
+        Loader(inbox, load, lambda _: 0, PatientLine(), lambda _: None).run()
+    assert noted == [first, inbox.inbox_id]
+    assert first != inbox.inbox_id

@@ -16,11 +16,11 @@ from pf_pipeline.receiver import WEBHOOK_PATH
 from pf_pipeline_tests.receiver.builders import envelope, sign
 from pf_pipeline_tests.receiver.running import (
     Receiver,
-    crm_rows,
     log_lines,
     running_receiver,
     wait_until,
 )
+from pf_pipeline_tests.tables import crm_rows
 
 UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
@@ -47,7 +47,10 @@ def runs(process: int) -> bool:
 
 
 def leads_in_crm(folder: Path) -> list[str]:
-    return [lead for (lead,) in crm_rows(folder, "SELECT lead_id FROM leads ORDER BY lead_id")]
+    return [
+        lead
+        for (lead,) in crm_rows(folder / "crm.duckdb", "SELECT lead_id FROM leads ORDER BY lead_id")
+    ]
 
 
 def open_delivery(receiver: Receiver, body: bytes, sent: int) -> socket.socket:
