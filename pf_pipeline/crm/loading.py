@@ -41,16 +41,23 @@ def _parsed(sql: str) -> duckdb.Statement:
 def load_leads(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     """Merge the relation ``incoming``; returns what became of each row that changed."""
     run(connection, leads.SEEN_BEFORE)
-    run(connection, leads.AFFECTED_OBSERVATIONS)
+    ((all_new,),) = run(connection, leads.ALL_NEW).fetchall()
+    if all_new:
+        run(connection, leads.OBSERVATIONS_NEW)
+        run(connection, leads.ASSIGN_NEW)
+        run(connection, leads.DECIDE_NEW)
+    else:
+        run(connection, leads.AFFECTED_OBSERVATIONS)
+        run(connection, leads.NEWS)
+        run(connection, leads.ASSIGN)
+        run(connection, leads.DECIDE)
     run(connection, leads.KEEP_OBSERVATIONS)
-    run(connection, leads.NEWS)
-    run(connection, leads.ASSIGN)
-    run(connection, leads.DECIDE)
     actions: list[tuple[str]] = run(connection, leads.UPSERT_LEADS).fetchall()
     run(connection, leads.KEEP_GIVEN_AGENTS)
-    _keep_events(connection)
-    run(connection, rejects.REMOVE_SETTLED_REJECTS)
-    run(connection, rejects.ADD_NEW_REJECTS)
+    if all_new:
+        run(connection, events.ADD_EVENTS_NEW)
+    else:
+        _keep_events(connection)
     return actions
 
 
@@ -63,6 +70,16 @@ def _keep_events(connection: duckdb.DuckDBPyConnection) -> None:
         run(connection, events.REMOVE_EVENTS)
     if added:
         run(connection, events.ADD_EVENTS)
+
+
+def settle_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove the rejects of the relation ``settled`` that are not among ``rejected`` any more."""
+    run(connection, rejects.REMOVE_SETTLED_REJECTS)
+
+
+def keep_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add what is new in the relation ``rejected``."""
+    run(connection, rejects.ADD_NEW_REJECTS)
 
 
 def load_recordings(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:

@@ -14,7 +14,14 @@ import pandas as pd
 import pyarrow as pa
 
 from pf_pipeline.crm.connection import open_database
-from pf_pipeline.crm.loading import load_leads, load_recordings, run, settled_table
+from pf_pipeline.crm.loading import (
+    keep_rejects,
+    load_leads,
+    load_recordings,
+    run,
+    settle_rejects,
+    settled_table,
+)
 from pf_pipeline.crm.lookups import lookups, reference_data
 from pf_pipeline.crm.statements import arrivals, deliveries, rejects, retries
 from pf_pipeline.leads.assignment import ReferenceData
@@ -143,6 +150,8 @@ class Warehouse:
         settled += [("webhook", *until) for until in (deliveries_until or {}).items()]
         with self._loading(observations, rejected, settled) as connection:
             actions = load_leads(connection)
+            settle_rejects(connection)
+            keep_rejects(connection)
         return _loaded(actions, observations["lead_id"].nunique())
 
     def load_deliveries(
@@ -167,6 +176,8 @@ class Warehouse:
             actions = load_leads(connection)
             if observations["recording_url"].notna().any():
                 load_recordings(connection)
+            if not rejected.empty:
+                keep_rejects(connection)
             run(connection, deliveries.MOVE_CURSOR, {"inbox_id": inbox_id, "number": number})
         return _loaded(actions, observations["lead_id"].nunique())
 

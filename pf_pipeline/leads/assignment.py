@@ -12,7 +12,7 @@ from importlib.resources import files
 import pandas as pd
 
 from pf_pipeline.leads.frames import select
-from pf_pipeline.leads.merging import MERGE_LAW
+from pf_pipeline.leads.merging import MERGE_LAW, MERGE_LAW_ONCE
 from pf_pipeline.leads.ownership import LOOKUPS
 from pf_pipeline.leads.portal_directory import read_listings, read_users
 
@@ -20,11 +20,18 @@ DAY_LENGTH = len("2025-12-19")
 
 ASSIGNMENT_RULES = files(__package__).joinpath("assignment.sql").read_text(encoding="utf-8")
 
-MERGE_AND_ASSIGN = f"""
-WITH leads AS (SELECT * FROM ({MERGE_LAW}))
-SELECT * FROM ({ASSIGNMENT_RULES})
+MERGE_AND_ASSIGN, MERGE_AND_ASSIGN_ONCE = (
+    f"""
+    WITH leads AS (SELECT * FROM ({law}))
+    SELECT * FROM ({ASSIGNMENT_RULES})
+    """
+    for law in (MERGE_LAW, MERGE_LAW_ONCE)
+)
+"""Leads with their agents from ``observations`` and the lookups of :class:`ReferenceData`.
+
+The second is for leads with one observation each: for a few leads, planning the first takes most
+of the time.
 """
-"""Leads with their agents from ``observations`` and the lookups of :class:`ReferenceData`."""
 
 MERGE_AND_ASSIGN_BY_DAY = f"""
 WITH observations AS (

@@ -1,4 +1,5 @@
--- The merge law: one lead from all that was ever observed of it.
+-- The merge law: one lead from all that was ever observed of it. Here for leads that were observed
+-- more than once; the others, of which there is less to say, are merge_law_once.sql.
 --
 -- Reads the relation "observations" (columns of pf_pipeline.leads.schema.Observation, without
 -- times_observed) and gives one row a lead. The result depends on the set of observations alone,
@@ -9,8 +10,9 @@
 -- A field comes from the latest observation that carries it; one that does not carry it never
 -- erases it. Fields that only polls carry (recording, tags, creation) come from the latest poll
 -- where there is one; without one, the lead was created at the earliest instant that a webhook
--- names, because the time of its event stands in for that. At the same instant a poll outranks a webhook, because it shows the state
--- and not a step towards it; then the further status; then the contents' name, to be definite.
+-- names, because the time of its event stands in for that. At the same instant a poll outranks a
+-- webhook, because it shows the state and not a step towards it; then the further status; then the
+-- contents' name, to be definite.
 -- What is computed from a field (phone_e164, reference_key) goes with that field. What says
 -- together which listing or which portal agent it is (id, reference and title; id, kind and name)
 -- is never mixed of two of them: the latest observation that names one decides which it is, and
@@ -155,13 +157,3 @@ SELECT
 FROM merged
 JOIN news USING (lead_id)
 LEFT JOIN extras USING (lead_id)
-UNION ALL BY NAME
--- A lead with a single observation is what that says: the same by a shorter way.
-SELECT
-    * EXCLUDE (
-        observed_by, content_id, first_observed_at, last_observed_at, first_received_at
-    ),
-    first_received_at AS first_seen_at,
-    first_observed_at AS updated_at
-FROM observations
-ANTI JOIN seen_often USING (lead_id)

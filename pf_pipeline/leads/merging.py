@@ -1,7 +1,7 @@
 """The merge law: one lead from all that was observed of it.
 
-The law itself is ``merge_law.sql``, which the CRM runs over its own tables; here it runs over a
-frame, for staged files, tests and notebooks.
+The law itself is ``merge_law.sql`` and ``merge_law_once.sql``, which the CRM runs over its own
+tables; here they run over a frame, for staged files, tests and notebooks.
 """
 
 from importlib.resources import files
@@ -10,7 +10,17 @@ import pandas as pd
 
 from pf_pipeline.leads.frames import select
 
-MERGE_LAW = files(__package__).joinpath("merge_law.sql").read_text(encoding="utf-8")
+_SEEN_OFTEN, MERGE_LAW_ONCE = (
+    files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for name in ("merge_law.sql", "merge_law_once.sql")
+)
+MERGE_LAW = f"""
+{_SEEN_OFTEN}
+UNION ALL BY NAME
+{MERGE_LAW_ONCE}
+ANTI JOIN seen_often USING (lead_id)
+"""
+"""One lead from all of its ``observations``, for any number of leads."""
 
 
 def merge_observations(observations: pd.DataFrame) -> pd.DataFrame:

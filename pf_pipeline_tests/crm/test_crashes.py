@@ -123,7 +123,8 @@ def test_what_was_written_but_not_committed_is_not_there_after_a_crash(crm: CrmF
 def test_what_was_loaded_is_there_after_a_crash_before_the_crm_was_closed(crm: CrmFile) -> None:
     with other_process(hold, crm, seen(guide_lead()), seen(lead("second"))) as other:
         other.kill()
-    assert crm.path.with_name("crm.duckdb.wal").stat().st_size > 0
+    # It is in the file itself: no log has to be taken along, or read at the next opening.
+    assert not crm.path.with_name("crm.duckdb.wal").exists()
     with crm.open():
         pass
     assert [row["lead_id"] for row in crm.rows("leads")] == [guide_lead()["id"], "second"]

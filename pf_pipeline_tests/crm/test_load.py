@@ -28,6 +28,16 @@ from pf_pipeline_tests.crm.builders import (
 MANY = 20_000
 
 
+def test_a_lead_that_a_person_deleted_comes_back_with_all_that_was_known_of_it(
+    crm: CrmFile,
+) -> None:
+    crm.load(seen(guide_lead(status="sent")))
+    crm.by_hand("DELETE FROM crm.leads")
+    crm.load(seen(lead(SAMPLE, status="read"), at=after(5)))
+    row = crm.lead()
+    assert (row["name"], row["status"], row["first_seen_at"]) == ("John Doe", "read", NOON)
+
+
 def test_the_guides_lead_goes_to_the_agent_who_owns_its_listing(crm: CrmFile) -> None:
     crm.load(seen(guide_lead()))
     row = crm.lead()

@@ -168,6 +168,19 @@ FROM changes
 """
 """Which of the following a load needs: most need but the first."""
 
+ADD_EVENTS_NEW = """
+INSERT INTO crm.lead_events BY NAME
+SELECT lead_id, 'status' AS kind, status AS value, first_observed_at AS occurred_at
+FROM observations
+WHERE status IS NOT NULL
+UNION ALL
+SELECT lead_id, 'agent', agent_id, assigned_at
+FROM decided
+WHERE agent_id IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+"""What :data:`CHANGES` and :data:`ADD_EVENTS` come to for leads that are all new."""
+
 ADD_EVENTS = """
 INSERT INTO crm.lead_events BY NAME
 SELECT lead_id, kind, value, occurred_at FROM changes WHERE wanted

@@ -7,7 +7,7 @@ All run in one transaction over these relations:
 """
 
 from pf_pipeline.crm.statements.common import BY_A_PERSON, upsert
-from pf_pipeline.leads.assignment import MERGE_AND_ASSIGN
+from pf_pipeline.leads.assignment import MERGE_AND_ASSIGN, MERGE_AND_ASSIGN_ONCE
 
 SEEN_BEFORE = """
 CREATE OR REPLACE TEMP TABLE seen_before AS
@@ -16,6 +16,19 @@ FROM pipeline.lead_observations
 SEMI JOIN incoming USING (lead_id)
 """
 """What was known of the incoming leads before this load."""
+
+ALL_NEW = """
+SELECT
+    NOT EXISTS (FROM seen_before)
+    -- A person may have written a lead that was never observed.
+    AND NOT EXISTS (FROM crm.leads SEMI JOIN incoming USING (lead_id))
+    AND NOT EXISTS (SELECT lead_id FROM incoming GROUP BY lead_id HAVING count(*) > 1)
+"""
+"""Whether each lead of this load is seen for the first time, and once.
+
+That is what most webhook deliveries bring. The steps for it alone (``..._NEW``) do what the others
+would do, in half the time for a few leads.
+"""
 
 KEEP_OBSERVATIONS = """
 MERGE INTO pipeline.lead_observations AS known
@@ -53,6 +66,11 @@ ANTI JOIN seen_before USING (lead_id, observed_by, content_id)
 Just what :data:`KEEP_OBSERVATIONS` leaves of them, without looking for it once more.
 """
 
+OBSERVATIONS_NEW = """
+CREATE OR REPLACE TEMP TABLE observations AS
+SELECT * EXCLUDE (times_observed) FROM incoming
+"""
+
 NEWS = """
 CREATE OR REPLACE TEMP TABLE news AS
 SELECT
@@ -77,10 +95,10 @@ GROUP BY lead_id
 """
 """Which leads this load says more of than that they still are what they were."""
 
-ASSIGN = f"""
-CREATE OR REPLACE TEMP TABLE assigned AS
-SELECT * FROM ({MERGE_AND_ASSIGN})
-"""
+ASSIGN, ASSIGN_NEW = (
+    f"CREATE OR REPLACE TEMP TABLE assigned AS SELECT * FROM ({sql})"
+    for sql in (MERGE_AND_ASSIGN, MERGE_AND_ASSIGN_ONCE)
+)
 
 DECIDE = f"""
 CREATE OR REPLACE TEMP TABLE decided AS
@@ -173,6 +191,18 @@ LEFT JOIN kept USING (lead_id)
 LEFT JOIN known_since USING (lead_id)
 """
 """A person's decision wins; an automatic one stands as long as its inputs do."""
+
+DECIDE_NEW = """
+CREATE OR REPLACE TEMP TABLE decided AS
+SELECT
+    assigned.*,
+    CASE WHEN assignment_rule <> 'unassigned' THEN first_observed_at END AS assigned_at,
+    TRUE AS newly_assigned,
+    FALSE AS by_a_person
+FROM assigned
+JOIN (SELECT lead_id, first_observed_at FROM observations) USING (lead_id)
+"""
+"""The rules decide, and by what they decide was seen at once."""
 
 LEAD_COLUMNS = (
     "lead_id",
