@@ -5,22 +5,31 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from pf_pipeline.orchestration.failures import failing_clearly
 from pf_pipeline.orchestration.forgetting import forget_run
-from pf_pipeline.orchestration.jobs import POLL
+from pf_pipeline.orchestration.jobs import AWAITED, POLL
 from pf_pipeline.orchestration.pipeline import Pipeline
 
-POLLS_KEPT = timedelta(days=7)
-"""How long the history of polls stays in Dagster; the nightly runs of the same days stay."""
+RUNS_KEPT = timedelta(days=7)
+"""How long the history of frequent runs stays in Dagster; that of nightly runs stays for ever."""
+FREQUENT = {"pf/trigger": [POLL["pf/trigger"], AWAITED["pf/trigger"]]}
+HOUSEKEEPING = "housekeeping_job"
+RUNS_AT_ONCE = 100
 
 
-def old_polls(instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
-    """The ids of the polls that ended so long ago that nobody looks at them any more."""
-    while records := instance.get_run_records(
-        dg.RunsFilter(tags=POLL, updated_before=now - POLLS_KEPT), limit=100
-    ):
-        yield from (record.dagster_run.run_id for record in records)
+def old_runs(instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
+    """The ids of polls and housekeepings that ended so long ago that nobody looks at them any more.
+
+    They come in batches: whoever takes them removes them before asking on.
+    """
+    for frequent in ({"tags": FREQUENT}, {"job_name": HOUSEKEEPING}):
+        ended = dg.RunsFilter(
+            **frequent, statuses=FINISHED_STATUSES, updated_before=now - RUNS_KEPT
+        )
+        while records := instance.get_run_records(ended, limit=RUNS_AT_ONCE):
+            yield from (record.dagster_run.run_id for record in records)
 
 
 @dg.op(description="Packs the days of the raw archive that no sweep touches any more.")
@@ -51,16 +60,18 @@ def pack_archive(
     )
 
 
-@dg.op(description="Removes polls of more than a week ago from Dagster's history of runs.")
-def forget_old_polls(
+@dg.op(
+    description="Removes polls and housekeepings of more than a week ago from Dagster's history."
+)
+def forget_old_runs(
     context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.Output[None]:
     """Remove what nobody looks at: 288 polls a day would fill the disk."""
     forgotten = 0
-    for run_id in old_polls(context.instance, pipeline.now()):
+    for run_id in old_runs(context.instance, pipeline.now()):
         forget_run(context.instance, run_id)
         forgotten += 1
-    return dg.Output(None, metadata={"polls_forgotten": forgotten})
+    return dg.Output(None, metadata={"runs_forgotten": forgotten})
 
 
 @dg.op(
@@ -74,13 +85,14 @@ def forget_old_deliveries(pipeline: dg.ResourceParam[Pipeline]) -> dg.Output[Non
 
 
 @dg.job(
+    name=HOUSEKEEPING,
     description="Packs the raw archive and forgets old polls. Safe at any time, beside everything.",
     executor_def=dg.in_process_executor,
 )
 def housekeeping_job() -> None:
     """Keep archive and history small."""
     pack_archive()
-    forget_old_polls()
+    forget_old_runs()
     forget_old_deliveries()
 
 

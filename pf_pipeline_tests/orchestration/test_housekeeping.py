@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from pf_pipeline.orchestration.build import build_definitions
-from pf_pipeline.orchestration.housekeeping import POLLS_KEPT, housekeeping_job, old_polls
-from pf_pipeline.orchestration.jobs import NIGHTLY, POLL, leads_job
+from pf_pipeline.orchestration.housekeeping import RUNS_KEPT, housekeeping_job, old_runs
+from pf_pipeline.orchestration.jobs import AWAITED, NIGHTLY, POLL, leads_job
 from pf_pipeline.orchestration.pipeline import Pipeline
 from pf_pipeline_tests.conftest import PipelineFactory
 from pf_pipeline_tests.orchestration.conftest import RunJob
@@ -68,22 +68,32 @@ def test_a_day_that_is_polled_all_the_time_is_packed_while_it_lasts(
     assert pipeline.archive.raw_leads.gaps(day, now) == []
 
 
-def test_old_polls_are_forgotten_and_other_runs_are_not(
+def test_old_polls_and_housekeepings_are_forgotten_and_other_runs_are_not(
     make_pipeline: PipelineFactory,
 ) -> None:
     job = build_definitions().resolve_job_def(leads_job.name)
+    ended, at_work = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED
     with dg.instance_for_test() as instance:
-        poll = instance.create_run_for_job(job, tags=POLL, status=dg.DagsterRunStatus.SUCCESS)
-        night = instance.create_run_for_job(job, tags=NIGHTLY, status=dg.DagsterRunStatus.SUCCESS)
+        poll = instance.create_run_for_job(job, tags=POLL, status=ended)
+        awaited = instance.create_run_for_job(job, tags=AWAITED, status=dg.DagsterRunStatus.FAILURE)
+        kept = [
+            instance.create_run_for_job(job, tags=NIGHTLY, status=ended),
+            instance.create_run_for_job(job, status=ended),
+            instance.create_run_for_job(job, tags=POLL, status=at_work),
+        ]
         now = datetime.now(UTC)
-        assert [*old_polls(instance, now + POLLS_KEPT - timedelta(hours=1))] == []
+        pipeline = make_pipeline()
+        assert run_housekeeping(pipeline, instance)
+        ids = {run.run_id for run in instance.get_runs()}
+        (housekeeping,) = ids - {run.run_id for run in [poll, awaited, *kept]}
+        assert [*old_runs(instance, now + RUNS_KEPT - timedelta(hours=1))] == []
         later = Pipeline(
-            make_pipeline().settings, now=lambda: now + POLLS_KEPT + timedelta(minutes=1)
+            pipeline.settings, now=lambda: datetime.now(UTC) + RUNS_KEPT + timedelta(minutes=1)
         )
         assert run_housekeeping(later, instance)
         left = {run.run_id for run in instance.get_runs()}
-    assert poll.run_id not in left
-    assert night.run_id in left
+    assert left.isdisjoint({poll.run_id, awaited.run_id, housekeeping})
+    assert left > {run.run_id for run in kept}
 
 
 def files_of(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
@@ -109,7 +119,7 @@ def test_polls_that_are_forgotten_leave_no_files(
         )
         assert all(len(files_of(instance, run)) > 1 for run in [*polls, night])
         later = Pipeline(
-            pipeline.settings, now=lambda: datetime.now(UTC) + POLLS_KEPT + timedelta(minutes=1)
+            pipeline.settings, now=lambda: datetime.now(UTC) + RUNS_KEPT + timedelta(minutes=1)
         )
         assert run_housekeeping(later, instance)
         assert [files_of(instance, run) for run in polls] == [[], []]
@@ -122,7 +132,7 @@ def test_where_nothing_is_kept_in_files_polls_are_forgotten_as_well(
 ) -> None:
     job = build_definitions().resolve_job_def(leads_job.name)
     poll = instance.create_run_for_job(job, tags=POLL, status=dg.DagsterRunStatus.SUCCESS)
-    later = datetime.now(UTC) + POLLS_KEPT + timedelta(minutes=1)
+    later = datetime.now(UTC) + RUNS_KEPT + timedelta(minutes=1)
     assert run_housekeeping(Pipeline(make_pipeline().settings, now=lambda: later), instance)
     assert instance.get_run_by_id(poll.run_id) is None
 
