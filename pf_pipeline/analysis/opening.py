@@ -16,7 +16,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from pf_pipeline.analysis.errors import QueryError
-from pf_pipeline.crm.connection import LOCK_MESSAGES
+from pf_pipeline.crm.connection import LOCK_MESSAGES, lock_file
 
 READER_RETRY_SECONDS = 0.01
 _one_at_a_time = threading.Lock()
@@ -55,7 +55,7 @@ def attached(connection: duckdb.DuckDBPyConnection, path: Path, timeout: float) 
 
 @contextmanager
 def _turnstile(path: Path, timeout: float) -> Iterator[None]:
-    lock = FileLock(f"{path}.lock")
+    lock = FileLock(lock_file(path))
     try:
         lock.acquire(timeout=timeout, poll_interval=READER_RETRY_SECONDS)
     except Timeout:

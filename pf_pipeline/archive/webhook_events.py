@@ -2,8 +2,9 @@
 
 ``raw/webhook_events/date=YYYY-MM-DD/batch=<UTC stamp>-<digest>.jsonl.gz``, by the UTC day on which
 a delivery arrived. A batch is one file, whole or not there: a line that says what it is, then a
-line a delivery. Once a day is over its batches are brought into one file, ``pack=...``, which names
-the batches that it holds. The same delivery may stand in two files; it is read once.
+line a delivery. Once a day is over, or has many batches, these are brought into one file,
+``pack=...``, which names the batches that it holds. The same delivery may stand in two files; it is
+read once.
 """
 
 import base64

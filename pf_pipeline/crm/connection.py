@@ -53,11 +53,13 @@ CONFIG = FEW_THREADS | {
     "checkpoint_threshold": "1B"
 }
 
-NOTHING = "nothing_attached"
-ATTACHED = f"""
-SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> '{NOTHING}'
-"""  # noqa: S608 - a name of our own
-_idle_instances: list[duckdb.DuckDBPyConnection] = []
+NOTHING = '"/"'
+"""A database of no file, whose name no file can have."""
+ATTACHED = """
+SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> '/'
+"""
+_idle_instances: dict[Path, duckdb.DuckDBPyConnection] = {}
+"""The last instance that was used, by the file that it was made for."""
 Opened = TypeVar("Opened")
 
 LOCK_MESSAGES = ("Could not set lock", "used by another process")
@@ -103,7 +105,7 @@ def held(path: Path, lock_timeout: float) -> Iterator[None]:
         CrmBusyError: Others hold it for too long.
         CrmError: There can be no such file.
     """
-    lock = FileLock(f"{path}.lock")
+    lock = FileLock(lock_file(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=lock_timeout)
@@ -118,6 +120,12 @@ def held(path: Path, lock_timeout: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def lock_file(path: Path) -> Path:
+    """The file whose lock a CRM's users take in turn: one for the file and for links to it."""
+    file = path.resolve()
+    return file.with_name(f"{file.name}.lock")
 
 
 def database_path(location: str) -> Path:
@@ -153,31 +161,36 @@ def connect(path: Path, deadline: float | None = None) -> duckdb.DuckDBPyConnect
 
 @contextmanager
 def _attached(path: Path, deadline: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a file as :func:`connect` does, in an instance of DuckDB that is kept for the next one.
+    """Open a file as :func:`connect` does, in an instance of DuckDB that is kept for the next time.
 
     Starting and ending an instance takes 20 ms, attaching a file to one a tenth of that: for a
-    lead that is waiting it makes a difference.
+    lead that is waiting it makes a difference. Settings that somebody makes globally stay with it.
     """
-    instance = _idle_instances.pop() if _idle_instances else _new_instance()
-    address = str(path).replace("'", "''")
+    file = path.resolve()  # DuckDB takes the database's name from the file, not from a link to it
+    instance = _idle_instances.pop(file, None) or _new_instance(file)
+    address = str(file).replace("'", "''")
     try:
         with instance.cursor() as connection:
             _once_free(path, deadline, lambda: connection.execute(f"ATTACH '{address}'"))
             ((name,),) = connection.execute(ATTACHED).fetchall()
-            quoted = '"' + name.replace('"', '""') + '"'
-            connection.execute(f"USE {quoted}")
+            name = name.replace('"', '""')
+            connection.execute(f'USE "{name}".main')
             yield connection
-            connection.execute(f"USE {NOTHING}; DETACH {quoted}")
+        # After the closing of the connection: what was not committed, or not read, is gone.
+        instance.execute(f'DETACH "{name}"')
     except BaseException:
         instance.close()  # it may be interrupted or invalid; without it the file is free
         raise
-    _idle_instances.append(instance)
+    for other in [*_idle_instances]:
+        _idle_instances.pop(other, instance).close()
+    _idle_instances[file] = instance
 
 
-def _new_instance() -> duckdb.DuckDBPyConnection:
-    instance = duckdb.connect(config=CONFIG)
+def _new_instance(file: Path) -> duckdb.DuckDBPyConnection:
+    # What does not fit into memory stands beside the file, as it would without us.
+    instance = duckdb.connect(config=CONFIG | {"temp_directory": f"{file}.tmp"})
     # Out of the way of a file called memory.duckdb.
-    instance.execute(f"ATTACH ':memory:' AS {NOTHING}; USE {NOTHING}; DETACH memory")
+    instance.execute(f"ATTACH ':memory:' AS {NOTHING}; USE {NOTHING}.main; DETACH memory")
     return instance
 
 

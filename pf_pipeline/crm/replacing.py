@@ -176,7 +176,7 @@ def differences(connection: duckdb.DuckDBPyConnection) -> list[TableDifference]:
 def put_in_place(new: Path, old: Path) -> None:
     """Rename a new CRM over the old one, so that a crash leaves the one or the other, whole.
 
-    The folder's own entry is not flushed: a power cut may bring the old one back.
+    Flushing the folder is for the caller: before that, a power cut may bring the old one back.
 
     Args:
         new: Closed, and on the same file system.

@@ -187,8 +187,8 @@ class Warehouse:
 
     def webhook_cursor(self, inbox_id: str) -> int:
         """The number of the last delivery of an inbox that is loaded; 0 if none is."""
-        found = self._connection.execute(deliveries.CURSOR, [inbox_id]).fetchone()
-        return found[0] if found else 0
+        found = self._connection.execute(deliveries.CURSOR, [inbox_id]).fetchall()
+        return found[0][0] if found else 0
 
     def load_call_recordings(self, lead_ids: pd.Series) -> Loaded:
         """Bring the recordings of these leads up to what was observed of them."""

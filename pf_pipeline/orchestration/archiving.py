@@ -32,18 +32,24 @@ def archive_deliveries(
 
     Raises:
         InboxError: The inbox cannot be read or written.
-        ValueError: A file of the archive is damaged; the deliveries are archived all the same.
+        ValueError: Files of the archive are damaged; the deliveries are archived all the same.
     """
     archived = {}
+    damaged: list[str] = []
     with closing(Inbox(data_dir)) as inbox:
         found = inbox.unarchived_days()
         for day in found if days is None else [day for day in days if day in found]:
             deliveries = inbox.unarchived(day)
             archive.webhook_events.add(day, deliveries)
             inbox.mark_archived([delivery.number for delivery in deliveries])
-            if archive.webhook_events.is_crowded(day):
-                archive.webhook_events.pack(day)
             archived[day] = len(deliveries)
+            try:
+                if archive.webhook_events.is_crowded(day):
+                    archive.webhook_events.pack(day)
+            except ValueError as error:
+                damaged.append(str(error))
+    if damaged:  # after all others were archived
+        raise ValueError(" ".join(damaged))
     return archived
 
 

@@ -20,7 +20,7 @@ RUNS_AT_ONCE = 100
 
 
 def old_runs(instance: dg.DagsterInstance, now: datetime) -> Iterator[str]:
-    """The ids of polls and housekeepings that ended so long ago that nobody looks at them any more.
+    """The ids of frequent runs that ended so long ago that nobody looks at them any more.
 
     They come in batches: whoever takes them removes them before asking on.
     """
@@ -61,12 +61,13 @@ def pack_archive(
 
 
 @dg.op(
-    description="Removes polls and housekeepings of more than a week ago from Dagster's history."
+    description="Removes polls, questions for recordings and housekeepings of more than a week ago "
+    "from Dagster's history of runs."
 )
 def forget_old_runs(
     context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.Output[None]:
-    """Remove what nobody looks at: 288 polls a day would fill the disk."""
+    """Remove what nobody looks at: 288 polls a day, and 48 other runs, would fill the disk."""
     forgotten = 0
     for run_id in old_runs(context.instance, pipeline.now()):
         forget_run(context.instance, run_id)
@@ -86,7 +87,7 @@ def forget_old_deliveries(pipeline: dg.ResourceParam[Pipeline]) -> dg.Output[Non
 
 @dg.job(
     name=HOUSEKEEPING,
-    description="Packs the raw archive and forgets old polls. Safe at any time, beside everything.",
+    description="Packs the raw archive and forgets old runs. Safe at any time, beside everything.",
     executor_def=dg.in_process_executor,
 )
 def housekeeping_job() -> None:
@@ -100,8 +101,8 @@ def housekeeping_job() -> None:
     job=housekeeping_job,
     cron_schedule="50 * * * *",
     execution_timezone="UTC",
-    description="Packs days of the raw archive that no sweep touches any more, and forgets polls "
-    "of more than a week ago.",
+    description="Packs days of the raw archive that no sweep touches any more, and forgets polls, "
+    "questions for recordings and housekeepings of more than a week ago.",
 )
 def housekeeping_schedule() -> dict[str, Any]:
     """Once an hour, which finds nothing to do but once a day."""

@@ -68,13 +68,11 @@ def test_killed_at_any_instant_the_crm_is_whole(
     settings = environment | {"PF_API_BASE_URL": sandbox.base_url}
     command = [sys.executable, "-m", "pf_pipeline.cli", "rebuild"]
     chance = random.Random(7)  # noqa: S311 - chooses instants
-    started = time.monotonic()
-    subprocess.run(  # noqa: S603 - our own command
-        command, env=settings, cwd=crm.parent.parent, check=True, capture_output=True
-    )
-    whole = time.monotonic() - started
-    midway = 0
-    for _ in range(KILLS):
+    whole, midway = 60.0, 0
+    for _ in range(6 * KILLS):
+        if midway == KILLS:
+            break
+        started = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             env=settings,
@@ -83,13 +81,14 @@ def test_killed_at_any_instant_the_crm_is_whole(
             stderr=subprocess.DEVNULL,
         )
         try:
-            process.wait(whole * chance.uniform(0.5, 1.0))
+            assert process.wait(whole * chance.uniform(0.5, 1.0)) == 0
+            whole = time.monotonic() - started  # on a machine that has other work at times
         except subprocess.TimeoutExpired:
             midway += 1
             process.kill()
             process.wait()
         assert all_crm_tables(crm) == before
-    assert midway >= KILLS // 2
+    assert midway == KILLS
     assert run("rebuild", PF_API_BASE_URL=sandbox.base_url).status == 0
     assert all_crm_tables(crm) == before
     assert [path for path in crm.parent.iterdir() if path.name.startswith(".rebuild-")] == []

@@ -112,6 +112,17 @@ def test_a_connection_in_the_same_process_is_told_in_one_sentence(
     crm.load(seen(guide_lead()))
 
 
+def test_a_connection_in_the_same_process_that_is_closed_in_time_is_waited_for(
+    crm: CrmFile,
+) -> None:
+    ours = duckdb.connect(str(crm.path))
+    closing = Timer(A_WHILE, ours.close)
+    closing.start()
+    crm.load(seen(guide_lead()))
+    closing.join()
+    assert crm.lead()["lead_id"] == SAMPLE
+
+
 def test_an_exception_while_the_crm_is_open_frees_it(crm: CrmFile) -> None:
     with pytest.raises(RuntimeError, match="a defect elsewhere"), crm.open():
         raise RuntimeError("a defect elsewhere")

@@ -1,6 +1,7 @@
 """A CRM made anew from raw files and reference data: the same rows, and nothing lost meanwhile."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import duckdb
 import pytest
 from filelock import FileLock
 
+from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.crm import CrmBusyError, CrmError
 from pf_pipeline.crm.replacing import put_in_place
 from pf_pipeline.orchestration import rebuilding
@@ -192,6 +194,50 @@ def test_what_comes_in_meanwhile_is_not_lost(
     before = all_crm_tables(crm_file(pipeline))
     load_inbox(pipeline)
     assert all_crm_tables(crm_file(pipeline)) == before
+
+
+def test_what_comes_in_as_often_as_it_looks_is_in_it_and_noted(
+    make_used: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_used()
+    arrive = iter(range(rebuilding.MOST_ROUNDS))
+    load = rebuilding._NewCrm._load  # noqa: SLF001 - the moment after a day was loaded
+
+    def meanwhile(self: object, *arguments: object) -> None:
+        load(self, *arguments)  # type: ignore[arg-type]
+        for number in arrive:
+            lead = b'{"id": "new_%d", "createdAt": "2025-12-19T12:00:00Z"}' % number
+            receive(pipeline, [(lead, MIDNIGHT + timedelta(hours=12))])
+            break
+
+    monkeypatch.setattr(rebuilding._NewCrm, "_load", meanwhile)  # noqa: SLF001
+    rebuild(pipeline)
+    sql = "SELECT count(*) FROM crm.leads WHERE lead_id LIKE 'new_%'"
+    assert crm_rows(crm_file(pipeline), sql) == [(rebuilding.MOST_ROUNDS,)]
+    with closing(Inbox(pipeline.settings.data_dir)) as inbox, pipeline.crm() as crm:
+        assert crm.webhook_cursor(inbox.inbox_id) == inbox.last_number
+
+
+def test_a_property_that_changes_its_owner_meanwhile_is_taken_over(
+    make_pipeline: PipelineFactory,
+    run_job: RunJob,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    properties = tmp_path / "properties.csv"
+    properties.write_text("internal_ref,agent_id\nAPT-DOWNTOWN-101,A-01\n")
+    pipeline = make_pipeline(properties=str(properties))
+    assert run_job(pipeline, DAY).success
+    load = rebuilding._NewCrm._load  # noqa: SLF001 - the moment after a day was loaded
+
+    def meanwhile(self: object, *arguments: object) -> None:
+        load(self, *arguments)  # type: ignore[arg-type]
+        properties.write_text("internal_ref,agent_id\nAPT-DOWNTOWN-101,A-02\n")
+
+    monkeypatch.setattr(rebuilding._NewCrm, "_load", meanwhile)  # noqa: SLF001
+    rebuild(pipeline)
+    owner = "SELECT agent_id FROM crm.properties"
+    assert crm_rows(crm_file(pipeline), owner) == [("A-02",)]
 
 
 def test_deliveries_that_nobody_loaded_yet_are_in_it(make_used: Callable[..., Pipeline]) -> None:

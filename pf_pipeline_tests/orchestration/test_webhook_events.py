@@ -270,3 +270,21 @@ def test_a_day_with_many_batches_is_packed_while_it_lasts(make_pipeline: Pipelin
     assert len(pipeline.archive.webhook_events.batches(DAY)) == CROWDED_BATCHES + 1
     bodies = [delivery.body for delivery in pipeline.archive.webhook_events.deliveries(DAY)]
     assert bodies == [b"%d" % number for number in range(CROWDED_BATCHES + 1)]
+
+
+def test_a_damaged_day_with_many_batches_keeps_no_other_from_being_archived(
+    make_pipeline: PipelineFactory,
+) -> None:
+    pipeline = make_pipeline()
+    for number in range(CROWDED_BATCHES - 1):
+        receive(pipeline, [(b"%d" % number, MIDNIGHT + timedelta(minutes=5 * number))])
+        pipeline.archive_deliveries([DAY])
+    damaged = min((pipeline.settings.data_dir / "raw/webhook_events").rglob("*.gz"))
+    damaged.write_bytes(b"damaged")
+    next_day = DAY + timedelta(days=1)
+    receive(pipeline, [(b"last", MIDNIGHT + timedelta(hours=23))])
+    receive(pipeline, [(b"next", MIDNIGHT + timedelta(days=1))])
+    with pytest.raises(ValueError, match=damaged.name):
+        pipeline.archive_deliveries([DAY, next_day])
+    bodies = [one.body for one in pipeline.archive.webhook_events.deliveries(next_day)]
+    assert bodies == [b"next"]
