@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.crm import CrmBusyError, CrmError
+from pf_pipeline.crm.connection import held
 from pf_pipeline.crm.replacing import put_in_place
 from pf_pipeline.orchestration import rebuilding
 from pf_pipeline.orchestration.pipeline import Pipeline
@@ -249,7 +250,7 @@ def test_deliveries_that_nobody_loaded_yet_are_in_it(make_used: Callable[..., Pi
     assert crm_rows(crm_file(pipeline), sql) == [(1,)]
 
 
-def test_the_old_one_stays_readable_until_the_swap(
+def test_the_old_one_stays_readable_and_as_it_is_until_the_swap(
     make_used: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_used()
@@ -257,6 +258,8 @@ def test_the_old_one_stays_readable_until_the_swap(
 
     def reading(new: Path, old: Path) -> None:
         seen.append(crm_rows(old, "SELECT count(*) FROM crm.leads"))
+        with pytest.raises(CrmBusyError), held(old, 0.1):
+            pytest.fail("somebody could load into the old one, and the new one would not have it")
         put_in_place(new, old)
 
     monkeypatch.setattr(rebuilding, "put_in_place", reading)
