@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pf_pipeline.analysis.opening import READER_RETRY_SECONDS
 from pf_pipeline.archive.inbox import Inbox
 from pf_pipeline.crm import CrmError
+from pf_pipeline.crm.connection import RETRY_SECONDS
 from pf_pipeline.leads.deliveries import Delivery
 from pf_pipeline.receiver import loader as module
 from pf_pipeline.receiver.loader import Failed, Loaded, Loader, Reached, SetAside, Told
@@ -96,6 +98,10 @@ def test_without_an_inbox_there_is_nothing_to_do(inbox: Inbox) -> None:
     crm = FakeCrm()
     assert run(inbox, crm) == []
     assert not inbox.path.exists()
+
+
+def test_who_waits_for_the_crm_finds_every_gap_between_two_batches() -> None:
+    assert max(RETRY_SECONDS, READER_RETRY_SECONDS) < module.PAUSE_SECONDS
 
 
 def test_batches_are_bounded_and_leave_the_crm_to_others_in_between(inbox: Inbox) -> None:
