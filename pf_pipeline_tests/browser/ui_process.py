@@ -108,7 +108,7 @@ def started_ui(
     options = [part for name, port in zip(names, ports, strict=True) for part in (name, str(port))]
     if in_background:
         command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
-    with output.open("wb") as stream:
+    with output.open("wb") as stream, _in_a_terminal():
         process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, *options],
             cwd=folder,
@@ -124,6 +124,16 @@ def started_ui(
         if process.poll() is None:
             ui.groups |= _children(process.pid)
             ui.end()
+
+
+@contextmanager
+def _in_a_terminal() -> Iterator[None]:
+    """Let what is started notice that its terminal is closed, also where nohup runs the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _environment() -> dict[str, str]:
